@@ -1,0 +1,1 @@
+"""Make data of people with limb loss: record stages run in a recipe."""
