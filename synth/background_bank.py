@@ -1,0 +1,151 @@
+"""The bank of clean backgrounds: made once from the photographs, read by every worker.
+
+    backgrounds/
+      000000.jpg      the picture without its people
+      000000.json     where they stood, the poses fitted to them, how good the fill is
+      dropped/000001.json   a photograph that was given up, and why
+
+Every file is a pure function of its photograph and the configuration and is renamed into place when whole, so a
+killed run goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+
+from ajahr.errors import UserError
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place for one person.
+
+    Attributes:
+        bbox_xyxy: Where the removed person was, px; for a place nobody stood, about where one would.
+        px_per_m: Image scale at that place.
+        anchor_x: Where the pelvis goes, px.
+        ground_y: Where the lowest point of the body goes, px; may lie below the picture.
+        pose_rotvec: (24, 3) fitted pose with the root in the camera frame, or None.
+        betas: Fitted shape, or None.
+        pelvis_px: Where the fitted pelvis lies, px, or None.
+        fit_error: Reprojection error of the fit relative to the box height, or None.
+    """
+
+    bbox_xyxy: tuple[float, float, float, float]
+    px_per_m: float
+    anchor_x: float
+    ground_y: float
+    pose_rotvec: list[list[float]] | None = None
+    betas: list[float] | None = None
+    pelvis_px: tuple[float, float] | None = None
+    fit_error: float | None = None
+
+    @cached_property
+    def pose(self) -> np.ndarray | None:
+        """The fitted pose as float32 (24, 3)."""
+        return None if self.pose_rotvec is None else np.asarray(self.pose_rotvec, np.float32)
+
+
+@dataclass(frozen=True)
+class Background:
+    """A clean picture and the places in it."""
+
+    name: str
+    path: Path
+    source: str
+    photo: str
+    licence: str
+    width: int
+    height: int
+    ssim: float
+    slots: tuple[Slot, ...]
+    size_limit: int = field(default=0, repr=False)
+
+
+def write_entry(folder: Path, index: int, image: UInt8[np.ndarray, "h w 3"], entry: dict) -> None:
+    """Put one background into the bank: the picture, then its description, each renamed when whole."""
+    name = f"{index:06d}"
+    ok, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])
+    if not ok:
+        raise UserError(f"cannot encode background {name}; its size is {image.shape}")
+    replace_file(folder / f"{name}.jpg", data.tobytes())
+    replace_file(folder / f"{name}.json", json.dumps(entry).encode())
+
+
+def write_drop(folder: Path, index: int, photo: str, reason: str) -> None:
+    """Note that a photograph was given up."""
+    replace_file(folder / "dropped" / f"{index:06d}.json", json.dumps({"photo": photo, "reason": reason}).encode())
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a small file so that it is either whole or not there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_bytes(data)
+    temporary.replace(path)
+
+
+def is_done(folder: Path, index: int) -> bool:
+    """Whether a photograph was finished, kept or dropped."""
+    name = f"{index:06d}.json"
+    return (folder / name).exists() or (folder / "dropped" / name).exists()
+
+
+def slot_to_json(slot: Slot) -> dict:
+    """Plain values of a slot."""
+    return asdict(slot)
+
+
+class BackgroundBank:
+    """The backgrounds of a folder, decoded when asked for and kept while ``cache_bytes`` allow."""
+
+    def __init__(self, folder: Path, cache_bytes: int = 96 << 20) -> None:
+        self.folder = folder
+        self.backgrounds: list[Background] = []
+        self.drops: dict[str, int] = {}
+        self._cache: OrderedDict[str, np.ndarray] = OrderedDict()
+        self._cache_bytes = cache_bytes
+        self._held = 0
+        for path in sorted(folder.glob("*.json")):
+            entry = json.loads(path.read_text())
+            slots = tuple(
+                Slot(**{k: tuple(v) if k in ("bbox_xyxy", "pelvis_px") and v is not None else v for k, v in s.items()})
+                for s in entry.pop("slots")
+            )
+            self.backgrounds.append(Background(name=path.stem, path=path.with_suffix(".jpg"), slots=slots, **entry))
+        for path in sorted((folder / "dropped").glob("*.json")):
+            reason = json.loads(path.read_text())["reason"]
+            self.drops[reason] = self.drops.get(reason, 0) + 1
+
+    def __len__(self) -> int:
+        return len(self.backgrounds)
+
+    @cached_property
+    def fitted(self) -> list[Slot]:
+        """Every slot with a fitted pose."""
+        return [slot for background in self.backgrounds for slot in background.slots if slot.pose is not None]
+
+    def image(self, background: Background) -> UInt8[np.ndarray, "height width 3"]:
+        """The picture, RGB; do not write into it."""
+        found = self._cache.get(background.name)
+        if found is not None:
+            self._cache.move_to_end(background.name)
+            return found
+        image = cv2.imread(str(background.path), cv2.IMREAD_COLOR)
+        if image is None:
+            raise UserError(f"{background.path}: the background cannot be read; delete its .json and run again")
+        image = np.ascontiguousarray(image[..., ::-1])
+        image.setflags(write=False)
+        self._cache[background.name] = image
+        self._held += image.nbytes
+        while self._held > self._cache_bytes and len(self._cache) > 1:
+            self._held -= self._cache.popitem(last=False)[1].nbytes
+        return image

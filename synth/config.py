@@ -1,0 +1,267 @@
+"""Every key of a generation job, typed. YAML in ``configs/synth`` fills it; the command line overrides it.
+
+A dataset is a pure function of this configuration (without `RunConfig`, which says how, not what) and the files
+it names.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from ajahr.anatomy import NUM_CLASSES
+from ajahr.errors import UserError
+from ajahr.poses.sampler import FAMILIES
+
+
+@dataclass
+class PhotoSource:
+    """Photographs of one origin and what is known of the people in them.
+
+    Attributes:
+        kind: ``demo`` (pictures that installed packages carry), ``coco``, ``mpii``, ``crowdpose``, ``ochuman``
+            (annotation files of that dataset), ``boxes`` (JSON of given person boxes), ``clean`` (a folder, or
+            ``demo``, of photographs without people).
+        name: Recorded with every sample as its source.
+        annotations: The annotation file, for the kinds that have one.
+        images: Folder of the photographs.
+        limit: Take only the first so many photographs.
+    """
+
+    kind: Literal["demo", "coco", "mpii", "crowdpose", "ochuman", "boxes", "clean"] = "demo"
+    name: str = ""
+    annotations: Path | None = None
+    images: Path | None = None
+    limit: int | None = None
+
+
+@dataclass
+class BackgroundConfig:
+    """How a photograph becomes a clean background.
+
+    Attributes:
+        max_side: Photographs are scaled down so that their longer side is at most this, px.
+        inpainter: The classical method that fills the hole.
+        ssim_min: Photographs whose inpainted twin is less similar are dropped (paper, supplementary A: 0.5).
+        min_person_px: People lower than this are removed but nobody is put where they stood.
+        max_people: A photograph with more people is dropped: most of it would be hole.
+        fit: Fit poses to annotated keypoints by SMPLify.
+        max_fit_error: Fits whose reprojection error, relative to the box height, is larger are not used.
+    """
+
+    max_side: int = 640
+    inpainter: Literal["exemplar", "telea", "ns"] = "exemplar"
+    ssim_min: float = 0.5
+    min_person_px: int = 60
+    max_people: int = 12
+    fit: bool = True
+    max_fit_error: float = 0.06
+
+
+@dataclass
+class PoseConfig:
+    """Where poses come from.
+
+    Attributes:
+        fitted_share: Share of people in a pose fitted to somebody in the photographs; the rest are sampled.
+        families: Relative weights of the sampler's families.
+        camera_pitch_deg: Largest downward tilt of the camera on sampled poses.
+    """
+
+    fitted_share: float = 0.4
+    families: dict[str, float] = field(
+        default_factory=lambda: {"everyday": 0.4, "sport": 0.25, "seated": 0.15, "wheelchair": 0.12, "lying": 0.08}
+    )
+    camera_pitch_deg: float = 12.0
+
+
+@dataclass
+class AmputationConfig:
+    """Who has lost what.
+
+    Attributes:
+        intact_share: Share of people with four limbs (twins not counted).
+        multi_share: Of the others, the share that has lost more than one limb.
+        class_weights: Relative weight of each AJAHR-Index 0..11.
+    """
+
+    intact_share: float = 0.1
+    multi_share: float = 0.15
+    class_weights: list[float] = field(default_factory=lambda: [1.0] * NUM_CLASSES)
+
+
+@dataclass
+class AppearanceConfig:
+    """Skin and clothes.
+
+    Attributes:
+        bank: Folder of a texture bank made before, or of BEDLAM textures; None bakes one for this dataset.
+        kind: What ``bank`` holds.
+        per_group: Textures baked for each of the 2 x 7 sexes and groups.
+        size: Side of a texture, px.
+    """
+
+    bank: Path | None = None
+    kind: Literal["procedural", "bedlam"] = "procedural"
+    per_group: int = 4
+    size: int = 512
+
+
+@dataclass
+class RenderConfig:
+    """How the picture is made.
+
+    Attributes:
+        samples: Samples per pixel, 1 or 4.
+        projection: ``weak`` as in the paper, or ``perspective``.
+        focal_factor: Focal length over the longer image side; HMR's 5000 px at 256 is 19.53.
+        jpeg_quality: Of the written pictures.
+        shade_from_background: Estimate the light from the photograph; off gives a plain frontal light.
+    """
+
+    samples: Literal[1, 4] = 4
+    projection: Literal["weak", "perspective"] = "weak"
+    focal_factor: float = 5000.0 / 256.0
+    jpeg_quality: int = 90
+    shade_from_background: bool = True
+
+
+@dataclass
+class RunConfig:
+    """How a dataset is made, not what is in it: the same bytes for any values.
+
+    Attributes:
+        workers: Processes; 0 takes one per core.
+        shards: ``i/n`` makes every n-th shard beginning with the i-th, for n machines on one folder.
+        sheet: Cells of the contact sheet; 0 makes none.
+    """
+
+    workers: int = 0
+    shards: str = "0/1"
+    sheet: int = 64
+
+
+@dataclass
+class GenerateConfig:
+    """One dataset.
+
+    Attributes:
+        output: Folder to make.
+        num_images: Pictures to make, twins included.
+        shard_size: Pictures per shard.
+        seed: Sample ``i`` is a pure function of the configuration, the seed and ``i``.
+        photos: Where photographs come from.
+        people_per_image: Fewest and most people put into one picture.
+        twins: Every scene twice: picture ``2k`` as sampled, ``2k + 1`` with all limbs intact.
+        body: A user's SMPL file; None is the embedded body.
+        split: Recorded with every sample.
+    """
+
+    output: Path
+    num_images: int = 64
+    shard_size: int = 1000
+    seed: int = 0
+    photos: list[PhotoSource] = field(default_factory=lambda: [PhotoSource()])
+    people_per_image: list[int] = field(default_factory=lambda: [1, 1])
+    twins: bool = False
+    body: Path | None = None
+    split: str = "train"
+    backgrounds: BackgroundConfig = field(default_factory=BackgroundConfig)
+    poses: PoseConfig = field(default_factory=PoseConfig)
+    amputation: AmputationConfig = field(default_factory=AmputationConfig)
+    appearance: AppearanceConfig = field(default_factory=AppearanceConfig)
+    render: RenderConfig = field(default_factory=RenderConfig)
+    run: RunConfig = field(default_factory=RunConfig)
+
+    def content(self) -> dict[str, Any]:
+        """The configuration that decides what is in the dataset, as plain JSON values."""
+        plain = _plain(dataclasses.asdict(self))
+        del plain["run"], plain["output"]
+        return plain
+
+    def fingerprint(self) -> str:
+        """sha256 of `content`."""
+        return fingerprint(self.content())
+
+    @property
+    def num_shards(self) -> int:
+        return -(-self.num_images // self.shard_size)
+
+    def shard_indices(self, shard: int) -> range:
+        """Samples in a shard."""
+        return range(shard * self.shard_size, min((shard + 1) * self.shard_size, self.num_images))
+
+    def check(self) -> None:
+        """UserError naming the first key whose value makes no dataset."""
+        fewest, most = (self.people_per_image + [0, 0])[:2]
+        shares = {
+            "poses.fitted_share": self.poses.fitted_share,
+            "amputation.intact_share": self.amputation.intact_share,
+            "amputation.multi_share": self.amputation.multi_share,
+        }
+        problems = [
+            (self.num_images < 1, "num_images must be at least 1"),
+            (self.shard_size < 1, "shard_size must be at least 1"),
+            (self.twins and self.num_images % 2 == 1, "num_images must be even with twins: every scene is made twice"),
+            (self.twins and self.shard_size % 2 == 1, "shard_size must be even with twins, which share a shard"),
+            (self.seed < 0, "seed must not be negative"),
+            (len(self.people_per_image) != 2 or not 1 <= fewest <= most <= 7,
+             "people_per_image takes two numbers, 1 <= fewest <= most <= 7"),
+            (not self.photos, "photos is empty; name at least one source of photographs"),
+            (len(self.amputation.class_weights) != NUM_CLASSES or min(self.amputation.class_weights, default=-1) < 0
+             or sum(self.amputation.class_weights) <= 0,
+             f"amputation.class_weights takes {NUM_CLASSES} weights, none negative, not all zero"),
+            (self.backgrounds.max_side < 64, "backgrounds.max_side must be at least 64 px"),
+            (not 1 <= self.render.jpeg_quality <= 100, "render.jpeg_quality is 1..100"),
+            (self.render.focal_factor <= 0, "render.focal_factor must be positive"),
+            (self.appearance.per_group < 1, "appearance.per_group must be at least 1"),
+            (self.run.workers < 0, "run.workers must not be negative"),
+            *((not 0 <= value <= 1, f"{key} is a share, 0..1") for key, value in shares.items()),
+            *((name not in FAMILIES, f"poses.families: {name!r} is none of {', '.join(FAMILIES)}")
+              for name in self.poses.families),
+            (min(self.poses.families.values(), default=-1) < 0 or sum(self.poses.families.values()) <= 0,
+             "poses.families needs weights, none negative, not all zero"),
+        ]  # fmt: skip
+        for wrong, message in problems:
+            if wrong:
+                raise UserError(f"config: {message}")
+        self.my_shards()
+
+    def my_shards(self) -> list[int]:
+        """Shards this machine makes, from ``run.shards``."""
+        try:
+            i, n = (int(x) for x in self.run.shards.split("/"))
+        except ValueError:
+            i, n = -1, 0
+        if not 0 <= i < n:
+            raise UserError(f"config: run.shards is i/n with 0 <= i < n, such as 0/4, not {self.run.shards!r}")
+        return list(range(i, self.num_shards, n))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def fingerprint(content: Any) -> str:
+    """sha256 of a plain JSON value, independent of key order."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def difference(ours: dict[str, Any], theirs: dict[str, Any], prefix: str = "") -> list[str]:
+    """Keys whose values differ, as ``key: theirs -> ours``."""
+    lines: list[str] = []
+    for key in sorted(ours.keys() | theirs.keys()):
+        a, b = ours.get(key), theirs.get(key)
+        if isinstance(a, dict) and isinstance(b, dict):
+            lines += difference(a, b, f"{prefix}{key}.")
+        elif a != b:
+            lines.append(f"{prefix}{key}: {b} -> {a}")
+    return lines

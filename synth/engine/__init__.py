@@ -1,0 +1,1 @@
+"""Ways to run shards: processes of one machine now."""
