@@ -1,11 +1,11 @@
 """Cameras: points in the camera frame to pixels, and HMR's crop cameras.
 
-Camera frame: x right, y down, z forward (OpenCV), metres. Pixels are continuous: pixel (row i, column j) covers
-[j, j+1) x [i, i+1). Every function takes numpy arrays and torch tensors alike and returns the kind it was given,
-in the same dtype; torch is not imported here, so that the generator's workers stay small.
+Camera frame: x right, y down, z forward (OpenCV), metres. Pixels are continuous: pixel (row i, column j)
+covers [j, j+1) x [i, i+1). Every function takes numpy arrays and torch tensors alike and returns the kind it
+was given, in the same dtype; torch is not imported here, so that the generator's workers stay small.
 
-HMR's crop camera (HMR2.0, TokenHMR and AJAHR share it) is weak-perspective numbers (s, tx, ty) in a square crop
-seen with a focal length of 5000 px per 256 px of crop.
+HMR's crop camera (HMR2.0, TokenHMR and AJAHR share it) is weak-perspective numbers (s, tx, ty) in a square
+crop seen with a focal length of 5000 px per 256 px of crop.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ class Camera:
 
     width: int
     height: int
-    focal_length: float
-    principal_point: tuple[float, float]
-    weak_depth: float | None = None
+    focal_length: float | int
+    principal_point: tuple[float | int, float | int]
+    weak_depth: float | int | None = None
 
     def __post_init__(self) -> None:
         if self.width <= 0 or self.height <= 0:
@@ -66,7 +66,7 @@ class Camera:
 
     @classmethod
     def centred(
-        cls, width: int, height: int, focal_length: float, weak_depth: float | None = None
+        cls, width: int, height: int, focal_length: float | int, weak_depth: float | int | None = None
     ) -> Camera:
         """The camera whose principal point is the image's centre."""
         return cls(width, height, focal_length, (width / 2, height / 2), weak_depth)
@@ -81,7 +81,9 @@ class Camera:
         depth = points_cam[..., 2:] if self.weak_depth is None else self.weak_depth
         return points_cam[..., :2] / depth * self.focal_length + _like(self.principal_point, points_cam)
 
-    def unproject(self, pixels: Float[Any, "*batch 2"], depth: Float[Any, "*batch"]) -> Float[Any, "*batch 3"]:
+    def unproject(
+        self, pixels: Float[Any, "*batch 2"], depth: Float[Any, "*batch"]
+    ) -> Float[Any, "*batch 3"]:
         """Points in the camera frame (m) seen at ``pixels`` and lying at ``depth`` (m)."""
         divisor = depth if self.weak_depth is None else self.weak_depth
         x = (pixels[..., 0] - self.principal_point[0]) * divisor / self.focal_length
@@ -94,11 +96,13 @@ class Camera:
         cx, cy = self.principal_point
         return np.array([[self.focal_length, 0, cx], [0, self.focal_length, cy], [0, 0, 1]], np.float64)
 
-    def weak(self, depth: float) -> Camera:
+    def weak(self, depth: float | int) -> Camera:
         """This camera as weak perspective about ``depth`` (m)."""
         return replace(self, weak_depth=float(depth))
 
-    def cropped(self, left: float, top: float, width: int, height: int, scale: float = 1.0) -> Camera:
+    def cropped(
+        self, left: float | int, top: float | int, width: int, height: int, scale: float | int = 1.0
+    ) -> Camera:
         """The camera of the window at (left, top), resized by ``scale`` to ``width`` x ``height`` px."""
         cx, cy = self.principal_point
         principal_point = ((cx - left) * scale, (cy - top) * scale)
@@ -108,7 +112,7 @@ class Camera:
 # ------------------------------------------------------------------------------------- HMR's crop cameras
 
 
-def hmr_focal_length(width: float, height: float) -> float:
+def hmr_focal_length(width: float | int, height: float | int) -> float:
     """Focal length (px) HMR2.0 gives a whole image: the crop's, scaled to the image's longer side."""
     return HMR_FOCAL_LENGTH / HMR_CROP_SIZE * max(width, height)
 
@@ -127,9 +131,9 @@ def project_crop(points_cam: Float[Any, "*batch 3"]) -> Float[Any, "*batch 2"]:
 def crop_to_full_translation(
     cam: Float[Any, "*batch 3"],
     box_centre: Num[Any, "*#batch 2"],
-    box_size: Num[Any, "*#batch"] | float,
+    box_size: Num[Any, "*#batch"] | float | int,
     image_size: Num[Any, "*#batch 2"],
-    focal_length: Float[Any, "*#batch"] | float,
+    focal_length: Float[Any, "*#batch"] | float | int,
 ) -> Float[Any, "*batch 3"]:
     """Translation (m) in front of the whole image's camera from a crop camera.
 
@@ -154,9 +158,9 @@ def crop_to_full_translation(
 def full_to_crop_cam(
     translation: Float[Any, "*batch 3"],
     box_centre: Num[Any, "*#batch 2"],
-    box_size: Num[Any, "*#batch"] | float,
+    box_size: Num[Any, "*#batch"] | float | int,
     image_size: Num[Any, "*#batch 2"],
-    focal_length: Float[Any, "*#batch"] | float,
+    focal_length: Float[Any, "*#batch"] | float | int,
 ) -> Float[Any, "*batch 3"]:
     """Crop camera (s, tx, ty) of a translation before the whole image: `crop_to_full_translation` undone."""
     box_centre, image_size = _like(box_centre, translation), _like(image_size, translation)
