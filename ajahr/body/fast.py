@@ -1,0 +1,197 @@
+"""One person, fast, without torch: the generator's body.
+
+The same body as `ajahr.body.body` in float32, by three savings: skin weights are sparse (about two joints a vertex
+matter), a shape is kept while the betas stay the same, and a body without posedirs pays nothing for them.
+"""
+
+from __future__ import annotations
+
+import typing
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32
+from numba import njit
+
+from ajahr.anatomy import J44_FROM_SMPL45, NUM_JOINTS, PARENTS
+from ajahr.body import keypoints
+from ajahr.body.data import BodyData
+from ajahr.body.regressors import VERTEX_KEYS
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class FastPose:
+    """A posed person: metres, in the frame ``rotmats[0]`` and ``translation`` map the body to."""
+
+    vertices: Float32[np.ndarray, "vertices 3"]
+    joints: Float32[np.ndarray, "24 3"]
+    keypoints_44: Float32[np.ndarray, "44 3"]
+
+    @property
+    def coco17(self) -> Float32[np.ndarray, "17 3"]:
+        return keypoints.coco17(self.keypoints_44)
+
+    @property
+    def ldpose25(self) -> Float32[np.ndarray, "25 3"]:
+        return keypoints.ldpose25(self.keypoints_44, self.joints, np.concatenate)
+
+
+class FastBody:
+    """Poses one person at a time. Safe to share between threads: a call writes only arrays of its own.
+
+    Args:
+        data: the body.
+        posedirs_from: what pose-dependent offsets see of an absent joint. ``"zero"`` is the paper's zero matrix
+            (Sec. 3.1), whose feature is -I; ``"identity"`` leaves the offsets of the rest pose.
+    """
+
+    def __init__(self, data: BodyData, posedirs_from: Literal["zero", "identity"] = "zero") -> None:
+        self.data = data
+        self.posedirs_from = posedirs_from
+        self.num_betas = data.shapedirs.shape[2]
+        self._v_template = np.ascontiguousarray(data.v_template).reshape(-1)
+        # (betas, coordinates): a matrix-vector product that reads memory in order
+        self._shapedirs = np.ascontiguousarray(data.shapedirs.reshape(-1, self.num_betas).T)
+        regress = data.J_regressor.astype(np.float64)
+        self._J_template = regress @ data.v_template
+        self._J_shapedirs = np.einsum("jv,vcb->jcb", regress, data.shapedirs.astype(np.float64))
+        self._weights = _csr(data.weights)
+        self._J19 = _csr(data.J19_regressor)
+        self._posedirs = None if data.posedirs is None else np.ascontiguousarray(data.posedirs)
+        self._vertex_ids = np.array([data.vertex_ids[k] for k in VERTEX_KEYS])
+        self._shape: tuple[bytes, np.ndarray, np.ndarray] | None = None
+
+    def shape(
+        self, betas: Float[np.ndarray, " betas"]
+    ) -> tuple[Float32[np.ndarray, "vertices 3"], Float32[np.ndarray, "24 3"]]:
+        """Rest vertices and joints of these betas (missing ones are zero). Shared with the cache: do not write."""
+        key, kept = betas.tobytes(), self._shape
+        if kept is None or kept[0] != key:
+            n = len(betas)
+            if n > self.num_betas:
+                raise ValueError(f"{n} betas for a body of {self.num_betas}")
+            vertices = betas.astype(np.float32) @ self._shapedirs[:n]
+            vertices += self._v_template
+            joints = (self._J_template + self._J_shapedirs[..., :n] @ betas).astype(np.float32)
+            kept = (key, vertices.reshape(-1, 3), joints)
+            self._shape = kept  # one assignment: another thread sees the old shape or the new one, whole
+        return kept[1], kept[2]
+
+    def __call__(
+        self,
+        betas: Float[np.ndarray, " betas"],
+        rotmats: Float[np.ndarray, "24 3 3"],
+        absent_joints: Bool[np.ndarray, "24"] | None = None,
+        translation: Float[np.ndarray, "3"] | None = None,
+    ) -> FastPose:
+        """Vertices and keypoints of one person.
+
+        Args:
+            betas: shape, at most as many as the body has.
+            rotmats: rotation of each joint relative to its parent; the root's maps the body to the output frame.
+            absent_joints: joints that are lost; their descendants are lost with them.
+            translation: added to everything, metres.
+        """
+        v_shaped, rest = self.shape(betas)
+        absent = _NONE_ABSENT if absent_joints is None else absent_joints
+        local = np.ascontiguousarray(rotmats, dtype=np.float32)
+        shift = _NO_TRANSLATION if translation is None else translation.astype(np.float32)
+        joints, transforms, feature = _chain(
+            local, rest, absent, shift, _PARENTS, self.posedirs_from == "identity"
+        )
+        v_posed = v_shaped
+        if self._posedirs is not None:
+            v_posed = v_shaped + (feature @ self._posedirs).reshape(-1, 3)
+        vertices = _skin(v_posed, transforms, *self._weights)
+        all_45 = np.concatenate([joints, vertices[self._vertex_ids]])
+        extra = _gather(vertices, *self._J19)
+        return FastPose(vertices, joints, np.concatenate([all_45[_BODY25], extra]))
+
+
+_PARENTS = np.array(PARENTS)
+_BODY25 = np.array(J44_FROM_SMPL45)
+_NONE_ABSENT = np.zeros(NUM_JOINTS, bool)
+_NO_TRANSLATION = np.zeros(3, np.float32)
+
+
+def _csr(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rows, columns = np.nonzero(matrix)
+    starts = np.searchsorted(rows, np.arange(len(matrix) + 1))
+    return starts.astype(np.int32), columns.astype(np.int32), matrix[rows, columns].astype(np.float32)
+
+
+@njit(cache=True, nogil=True)
+@typing.no_type_check
+def _chain(local, rest, absent, translation, parents, identity_feature):
+    """Forward kinematics: posed joints (24, 3), transforms of rest points (24, 12) row-major 3x4, feature (207,)."""
+    n = len(parents)
+    rotation = np.zeros((n, 3, 3), np.float32)
+    joints = np.empty((n, 3), np.float32)
+    transforms = np.empty((n, 12), np.float32)
+    feature = np.zeros(9 * (n - 1), np.float32)
+    lost = absent.copy()
+    for j in range(n):
+        p = parents[j]
+        if p >= 0 and lost[p]:
+            lost[j] = True
+        for a in range(3):
+            for b in range(3):
+                r = np.float32(0) if lost[j] else local[j, a, b]
+                if p >= 0:
+                    if not (lost[j] and identity_feature):
+                        feature[9 * (j - 1) + 3 * a + b] = r - np.float32(a == b)
+                elif not lost[j]:
+                    rotation[j, a, b] = r
+        if p < 0:
+            for a in range(3):
+                joints[j, a] = rest[j, a] + translation[a]
+        else:
+            for a in range(3):
+                total = joints[p, a]
+                for c in range(3):
+                    total += rotation[p, a, c] * (rest[j, c] - rest[p, c])
+                joints[j, a] = total
+            if not lost[j]:
+                for a in range(3):
+                    for b in range(3):
+                        total = np.float32(0)
+                        for c in range(3):
+                            total += rotation[p, a, c] * local[j, c, b]
+                        rotation[j, a, b] = total
+        for a in range(3):
+            offset = joints[j, a]
+            for b in range(3):
+                transforms[j, 4 * a + b] = rotation[j, a, b]
+                offset -= rotation[j, a, b] * rest[j, b]
+            transforms[j, 4 * a + 3] = offset
+    return joints, transforms, feature
+
+
+@njit(cache=True, nogil=True)
+@typing.no_type_check
+def _skin(v, transforms, starts, columns, weights):
+    """Linear blend skinning with sparse weights: (V, 3)."""
+    out = np.empty((len(starts) - 1, 3), np.float32)
+    for i in range(len(starts) - 1):
+        x, y, z = v[i, 0], v[i, 1], v[i, 2]
+        ox = oy = oz = np.float32(0)
+        for k in range(starts[i], starts[i + 1]):
+            t, w = transforms[columns[k]], weights[k]
+            ox += w * (t[0] * x + t[1] * y + t[2] * z + t[3])
+            oy += w * (t[4] * x + t[5] * y + t[6] * z + t[7])
+            oz += w * (t[8] * x + t[9] * y + t[10] * z + t[11])
+        out[i, 0], out[i, 1], out[i, 2] = ox, oy, oz
+    return out
+
+
+@njit(cache=True, nogil=True)
+@typing.no_type_check
+def _gather(vertices, starts, columns, weights):
+    """Sparse rows times vertices: (rows, 3)."""
+    out = np.zeros((len(starts) - 1, 3), np.float32)
+    for i in range(len(starts) - 1):
+        for k in range(starts[i], starts[i + 1]):
+            for c in range(3):
+                out[i, c] += weights[k] * vertices[columns[k], c]
+    return out
