@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -21,7 +21,9 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
+from ajahr.data.files import make_folder, write_atomic
 from ajahr.errors import UserError
+from ajahr.render.rasterizer import Lighting
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Slot:
         betas: Fitted shape, or None.
         pelvis_px: Where the fitted pelvis lies, px, or None.
         fit_error: Reprojection error of the fit relative to the box height, or None.
+        light: Ambient rgb, directional rgb and the direction towards the light there, nine numbers, or None.
     """
 
     bbox_xyxy: tuple[float, float, float, float]
@@ -47,6 +50,14 @@ class Slot:
     betas: list[float] | None = None
     pelvis_px: tuple[float, float] | None = None
     fit_error: float | None = None
+    light: list[float] | None = None
+
+    def lighting(self) -> Lighting:
+        """The light at this place; a plain one where none was estimated."""
+        if self.light is None:
+            return Lighting()
+        values = np.asarray(self.light, np.float32)
+        return Lighting(values[:3], values[3:6], values[6:])
 
     @cached_property
     def pose(self) -> np.ndarray | None:
@@ -67,7 +78,6 @@ class Background:
     height: int
     ssim: float
     slots: tuple[Slot, ...]
-    size_limit: int = field(default=0, repr=False)
 
 
 def write_entry(folder: Path, index: int, image: UInt8[np.ndarray, "h w 3"], entry: dict) -> None:
@@ -76,21 +86,16 @@ def write_entry(folder: Path, index: int, image: UInt8[np.ndarray, "h w 3"], ent
     ok, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])
     if not ok:
         raise UserError(f"cannot encode background {name}; its size is {image.shape}")
-    replace_file(folder / f"{name}.jpg", data.tobytes())
-    replace_file(folder / f"{name}.json", json.dumps(entry).encode())
+    make_folder(folder)
+    write_atomic(folder / f"{name}.jpg", data.tobytes())
+    write_atomic(folder / f"{name}.json", json.dumps(entry).encode())
 
 
 def write_drop(folder: Path, index: int, photo: str, reason: str) -> None:
     """Note that a photograph was given up."""
-    replace_file(folder / "dropped" / f"{index:06d}.json", json.dumps({"photo": photo, "reason": reason}).encode())
-
-
-def replace_file(path: Path, data: bytes) -> None:
-    """Write a small file so that it is either whole or not there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_bytes(data)
-    temporary.replace(path)
+    make_folder(folder / "dropped")
+    data = json.dumps({"photo": photo, "reason": reason}).encode()
+    write_atomic(folder / "dropped" / f"{index:06d}.json", data)
 
 
 def is_done(folder: Path, index: int) -> bool:

@@ -7,8 +7,6 @@ it names.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -183,10 +181,6 @@ class GenerateConfig:
         del plain["run"], plain["output"]
         return plain
 
-    def fingerprint(self) -> str:
-        """sha256 of `content`."""
-        return fingerprint(self.content())
-
     @property
     def num_shards(self) -> int:
         return -(-self.num_images // self.shard_size)
@@ -248,20 +242,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(v) for v in value]
     return str(value) if isinstance(value, Path) else value
-
-
-def fingerprint(content: Any) -> str:
-    """sha256 of a plain JSON value, independent of key order."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def difference(ours: dict[str, Any], theirs: dict[str, Any], prefix: str = "") -> list[str]:
-    """Keys whose values differ, as ``key: theirs -> ours``."""
-    lines: list[str] = []
-    for key in sorted(ours.keys() | theirs.keys()):
-        a, b = ours.get(key), theirs.get(key)
-        if isinstance(a, dict) and isinstance(b, dict):
-            lines += difference(a, b, f"{prefix}{key}.")
-        elif a != b:
-            lines.append(f"{prefix}{key}: {b} -> {a}")
-    return lines

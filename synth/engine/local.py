@@ -1,0 +1,119 @@
+"""Shards on the processes of one machine."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import queue
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ajahr.errors import UserError
+
+_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+_ticks: Any = None
+
+
+@contextmanager
+def one_thread_each() -> Iterator[None]:
+    """Children started inside use one thread each: parallelism is by process, and results depend on no count."""
+    before = {name: os.environ.get(name) for name in _ONE_THREAD}
+    os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _start_worker(ticks: Any) -> None:
+    global _ticks
+    _ticks = ticks
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops the workers; they need no traceback each
+    import cv2
+
+    cv2.setNumThreads(1)
+
+
+def _run(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    return function(*arguments, lambda: _ticks.put(1))
+
+
+def map_processes(
+    function: Callable[..., Any],
+    tasks: Sequence[tuple[Any, ...]],
+    workers: int,
+    tick: Callable[[], None],
+) -> list[Any]:
+    """Call ``function(*task, tick)`` for every task in ``workers`` fresh processes.
+
+    Args:
+        function: A module-level function; calls ``tick()`` once for each unit of progress.
+        tasks: Arguments of each call, picklable.
+        workers: Processes. One works in this process.
+        tick: Called here for each unit of progress made anywhere.
+
+    Returns:
+        Results in the order of the tasks.
+
+    Raises:
+        UserError: what a task raised, or a worker that was killed (memory).
+    """
+    if workers <= 1 or len(tasks) <= 1:
+        return [function(*task, tick) for task in tasks]
+    context = multiprocessing.get_context("spawn")
+    with one_thread_each():
+        ticks = context.Queue()
+        pool = ProcessPoolExecutor(
+            min(workers, len(tasks)), mp_context=context, initializer=_start_worker, initargs=(ticks,)
+        )
+        try:
+            futures = [pool.submit(_run, function, task) for task in tasks]
+            pending: set[Future[Any]] = set(futures)
+            while pending:
+                done, pending = wait(pending, timeout=0.2, return_when=FIRST_COMPLETED)
+                _drain(ticks, tick)
+                for future in done:
+                    future.result()  # the first failure ends the run
+            return [future.result() for future in futures]
+        except BrokenProcessPool:
+            raise UserError(
+                "a worker process was killed, most likely for memory; run again with fewer run.workers, "
+                "finished shards are kept"
+            ) from None
+        except BaseException:
+            for process in list((pool._processes or {}).values()):
+                process.terminate()
+            raise
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _drain(ticks: Any, tick: Callable[[], None]) -> None:
+    while True:
+        try:
+            ticks.get_nowait()
+        except queue.Empty:
+            return
+        tick()
+
+
+def worker_count(workers: int) -> int:
+    """``workers``, or one per core this process may use when it is 0."""
+    return workers or len(os.sched_getaffinity(0))
+
+
+def free_bytes(path: Path) -> int:
+    """Space left where ``path`` is or would be."""
+    while not path.exists():
+        path = path.parent
+    stats = os.statvfs(path)
+    return stats.f_bavail * stats.f_frsize

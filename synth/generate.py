@@ -1,0 +1,165 @@
+"""The main job: photographs in, a dataset of people with limb loss out.
+
+1. Claim the output folder for this configuration.
+2. Clean backgrounds, once (`synth.prepare`); textures, once (`synth.appearance.bank`).
+3. Shards, in as many processes as asked for (`synth.engine.local`).
+4. ``dataset.json``, a contact sheet and a table.
+
+Finished parts are never made twice, so the same command goes on where a killed run stopped.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from ajahr.body.data import BodyData, load_body
+from ajahr.body.fast import FastBody
+from ajahr.data.dataset import (
+    MANIFEST_NAME,
+    BodyStamp,
+    Manifest,
+    RunStamp,
+    claim_folder,
+    code_version,
+    finish_dataset,
+    read_manifest,
+)
+from ajahr.data.shards import ShardWriter, shard_is_whole
+from ajahr.errors import UserError
+from synth.appearance.bank import TextureBank
+from synth.background_bank import BackgroundBank
+from synth.config import GenerateConfig
+from synth.engine.local import map_processes, worker_count
+from synth.prepare import prepare_backgrounds, texture_source
+from synth.progress import Progress
+from synth.record import Drop, Record, Stage, run_recipe
+from synth.stages.appearance import Appear
+from synth.stages.encode import Encode
+from synth.stages.label import Label
+from synth.stages.place import Place
+from synth.stages.pose import Pose
+from synth.stages.render import Render
+from synth.stages.scene import Amputate, PickScene
+
+MAX_ATTEMPTS = 12
+"""Draws of one scene before the picture is given up."""
+WORK = ".work"
+"""Folder inside the output that holds the banks; may be deleted once ``dataset.json`` is there."""
+
+
+def build_recipe(
+    config: GenerateConfig, backgrounds: BackgroundBank, textures: TextureBank, body: BodyData
+) -> list[Stage]:
+    """The recipe of one picture, in order."""
+    fast = FastBody(body)
+    return [
+        PickScene(backgrounds, (config.people_per_image[0], config.people_per_image[1]), config.render),
+        Amputate(config.amputation),
+        Pose(config.poses, backgrounds),
+        Appear(textures, body),
+        Place(fast, config.render),
+        Render(body, backgrounds, config.render),
+        Label(config, body.gender),
+        Encode(config.render.jpeg_quality),
+    ]
+
+
+def make_sample(config: GenerateConfig, recipe: list[Stage], index: int) -> tuple[Record | None, list[str]]:
+    """Sample ``index``: a pure function of the configuration, the banks and the index.
+
+    A scene that a stage drops is drawn again with the next attempt's numbers; twins share scene and attempts.
+
+    Returns:
+        The record, or None if every attempt was dropped; and the reasons of the drops.
+    """
+    scene, is_twin = (index // 2, index % 2 == 1) if config.twins else (index, False)
+    reasons = []
+    for attempt in range(MAX_ATTEMPTS):
+        rng = np.random.default_rng([config.seed, scene, attempt])
+        try:
+            return run_recipe(recipe, Record(index, scene, is_twin, rng)), reasons
+        except Drop as drop:
+            reasons.append(drop.reason)
+    return None, reasons
+
+
+def make_shard(config: GenerateConfig, work: Path, shard: int, tick: Callable[[], None]) -> None:
+    """Write one shard, unless it is whole already."""
+    if shard_is_whole(config.output, shard):
+        for _ in config.shard_indices(shard):
+            tick()
+        return
+    recipe = _recipe_of_this_process(config, work)
+    with ShardWriter(config.output, shard) as writer:
+        for index in config.shard_indices(shard):
+            record, reasons = make_sample(config, recipe, index)
+            for reason in reasons:
+                writer.drop(reason)
+            if record is None:
+                writer.drop("picture_given_up")
+            else:
+                assert record.annotation is not None
+                writer.add(record.annotation, record.files["jpg"], record.files["mask.png"])
+            tick()
+
+
+_recipes: dict[tuple[str, str], list[Stage]] = {}
+
+
+def _recipe_of_this_process(config: GenerateConfig, work: Path) -> list[Stage]:
+    """The recipe with its banks and bodies, made once per process and configuration."""
+    key = (str(config), str(work))
+    if key not in _recipes:
+        _recipes.clear()
+        body = load_body(config.body)
+        textures = texture_source(config, work, body)
+        _recipes[key] = build_recipe(config, BackgroundBank(work / "backgrounds"), textures, body)
+    return _recipes[key]
+
+
+def generate(config: GenerateConfig, progress: Progress) -> Manifest | None:
+    """Make the dataset, or this machine's part of it.
+
+    Returns:
+        The manifest when every shard is there, None while other machines' shards are missing.
+
+    Raises:
+        UserError: for everything the user can mend; finished shards are kept.
+    """
+    config.check()
+    shards = config.my_shards()
+    body = load_body(config.body)
+    if body.uv is None:
+        raise UserError(f"{config.body}: a body without texture coordinates; put smpl_uv.obj beside it")
+    stamp = claim_folder(
+        config.output,
+        RunStamp(
+            config.seed,
+            config.content(),
+            BodyStamp(body.name, body.licence, {body.gender: body.sha256}),
+            code_version(),
+        ),
+    )
+    if (config.output / MANIFEST_NAME).exists():
+        return read_manifest(config.output)
+    work = config.output / WORK
+    workers = worker_count(config.run.workers)
+    open_shards = [shard for shard in shards if not shard_is_whole(config.output, shard)]
+    if open_shards:
+        prepare_backgrounds(config, work / "backgrounds", workers, progress)
+        texture_source(config, work, body, workers=workers, progress=progress)
+    started = time.monotonic()
+    total = sum(len(config.shard_indices(shard)) for shard in open_shards)
+    with progress.bar("pictures", total) as tick:
+        map_processes(make_shard, [(config, work, shard) for shard in open_shards], workers, tick)
+    if open_shards:
+        progress.note(f"{total} pictures in {time.monotonic() - started:.1f} s on {workers} processes")
+    if not all(shard_is_whole(config.output, shard) for shard in range(config.num_shards)):
+        return None
+    return finish_dataset(
+        config.output, stamp, config.num_shards, BackgroundBank(work / "backgrounds").drops
+    )

@@ -1,0 +1,119 @@
+"""Write down what was drawn: keypoints with visibility, levels, boxes, where everything is from."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ajahr.anatomy import COCO17, J44, JOINT_LIMB, LDPOSE25, LIMBS
+from ajahr.data.record import (
+    ABSENT,
+    OCCLUDED,
+    VISIBLE,
+    Appearance,
+    ImageRecord,
+    LimbStatus,
+    PersonRecord,
+    PoseSource,
+    SourcePhoto,
+    ldpose_3d,
+    residual_lengths,
+)
+from ajahr.geometry.cameras import Camera
+from synth.config import GenerateConfig
+from synth.record import Drop, Person, Record
+from synth.stages.place import person_camera
+
+_DEPTH_TOLERANCE = 0.16
+"""A joint lies inside the body: it counts as seen when the surface before it is no more than this nearer, m."""
+_MIN_VISIBLE_PX = 150
+"""A person of whom fewer pixels are in sight makes no sample."""
+_DISTAL_COCO = {limb: [i for i in range(17) if JOINT_LIMB[COCO17.anchors[i]] == limb][1:] for limb in LIMBS}
+"""Per limb, its elbow and wrist, or knee and ankle."""
+
+
+class Label:
+    """The annotation of a picture from the exact geometry it was drawn with."""
+
+    def __init__(self, config: GenerateConfig, body_gender: str) -> None:
+        self.config, self.body_gender = config, body_gender
+
+    def __call__(self, record: Record) -> Record:
+        background = record.background
+        assert background is not None and record.mask is not None
+        people = []
+        for number, person in enumerate(record.people):
+            seen = (record.mask >> 5) == number
+            seen &= record.mask > 0
+            if np.count_nonzero(seen) < _MIN_VISIBLE_PX:
+                raise Drop("hardly_visible")
+            people.append(self._person(record, person, seen))
+        key = f"{record.index:08d}"
+        twin = f"{record.index + 1:08d}" if self.config.twins and not record.is_twin else None
+        record.annotation = ImageRecord(
+            key=key,
+            scene_id=f"{record.scene:08d}",
+            intact_twin=twin,
+            split=self.config.split,
+            width=background.width,
+            height=background.height,
+            photo=SourcePhoto(f"{background.source}/{background.photo}", background.licence),
+            people=tuple(people),
+        )
+        return record
+
+    def _person(self, record: Record, person: Person, seen: np.ndarray) -> PersonRecord:
+        mesh, levels = person.mesh, person.rendered_levels
+        assert mesh is not None and person.render is not None and person.texture is not None
+        camera = person_camera(record, person, self.config.render.projection)
+        keypoints_3d = mesh.keypoints_44.astype(np.float64)
+        joints_3d = mesh.joints.astype(np.float64)
+        ldpose = ldpose_3d(keypoints_3d, joints_3d, levels)
+        keypoints_2d = self._labelled(keypoints_3d, J44.absent(levels), camera, person, seen)
+        ldpose_2d = self._labelled(ldpose, LDPOSE25.absent(levels), camera, person, seen)
+        outline = camera.project(mesh.vertices)
+        occluded, status = [], []
+        for limb in LIMBS:
+            visibility = ldpose_2d[_DISTAL_COCO[limb], 2]
+            existing = visibility[visibility != ABSENT]
+            hidden = bool((existing == OCCLUDED).any())
+            occluded.append(hidden)
+            if levels[limb]:
+                status.append(LimbStatus.AMPUTATED)
+            else:
+                status.append(LimbStatus.OCCLUDED if (visibility == OCCLUDED).all() else LimbStatus.INTACT)
+        return PersonRecord(
+            bbox_xyxy=np.concatenate([outline.min(axis=0), outline.max(axis=0)]).astype(np.float64),
+            pose_rotvec=person.pose_rotvec.astype(np.float64),
+            betas=np.resize(person.betas, 10).astype(np.float64),
+            body_gender=self.body_gender,
+            transl=person.transl.astype(np.float64),
+            camera=camera,
+            keypoints_2d=keypoints_2d,
+            ldpose_2d=ldpose_2d,
+            joints_3d=joints_3d,
+            keypoints_3d=keypoints_3d,
+            limb_levels=levels,
+            limb_status=tuple(status),
+            occluded=tuple(occluded),
+            residual_length=residual_lengths(joints_3d, levels),
+            appearance=Appearance(person.texture.group, person.texture.sex, person.texture.id),
+            pose_source=PoseSource(person.pose_source, person.pose_family),
+        )
+
+    @staticmethod
+    def _labelled(
+        points: np.ndarray, absent: np.ndarray, camera: Camera, person: Person, seen: np.ndarray
+    ) -> np.ndarray:
+        """Pixels and visibility of 3D points; absent ones are (0, 0, 0)."""
+        assert person.render is not None
+        points = np.where(absent[:, None], [[0.0, 0.0, 1.0]], points)
+        pixels = camera.project(points)
+        column, row = np.floor(pixels).astype(np.int64).T
+        inside = (column >= 0) & (column < camera.width) & (row >= 0) & (row < camera.height)
+        column, row = np.clip(column, 0, camera.width - 1), np.clip(row, 0, camera.height - 1)
+        before = points[:, 2] - person.render.depth[row, column]
+        visible = inside & seen[row, column] & (before < _DEPTH_TOLERANCE)
+        visibility = np.where(visible, VISIBLE, OCCLUDED)
+        labelled = np.concatenate([pixels, visibility[:, None]], axis=1).astype(np.float64)
+        labelled[absent] = 0.0
+        return labelled
