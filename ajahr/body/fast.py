@@ -1,7 +1,8 @@
 """One person, fast, without torch: the generator's body.
 
-The same body as `ajahr.body.body` in float32, by three savings: skin weights are sparse (about two joints a vertex
-matter), a shape is kept while the betas stay the same, and a body without posedirs pays nothing for them.
+The same body as `ajahr.body.body` in float32, by three savings: skin weights are sparse (about two joints a
+vertex matter), a shape is kept while the betas stay the same, and a body without posedirs pays nothing for
+them.
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ class FastBody:
 
     Args:
         data: the body.
-        posedirs_from: what pose-dependent offsets see of an absent joint. ``"zero"`` is the paper's zero matrix
-            (Sec. 3.1), whose feature is -I; ``"identity"`` leaves the offsets of the rest pose.
+        posedirs_from: what pose-dependent offsets see of an absent joint. ``"zero"`` is the paper's zero
+            matrix (Sec. 3.1), whose feature is -I; ``"identity"`` leaves the offsets of the rest pose.
     """
 
     def __init__(self, data: BodyData, posedirs_from: Literal["zero", "identity"] = "zero") -> None:
@@ -65,7 +66,7 @@ class FastBody:
     def shape(
         self, betas: Float[np.ndarray, " betas"]
     ) -> tuple[Float32[np.ndarray, "vertices 3"], Float32[np.ndarray, "24 3"]]:
-        """Rest vertices and joints of these betas (missing ones are zero). Shared with the cache: do not write."""
+        """Rest vertices and joints of these betas (missing ones are zero); do not write to them."""
         key, kept = betas.tobytes(), self._shape
         if kept is None or kept[0] != key:
             n = len(betas)
@@ -82,14 +83,15 @@ class FastBody:
         self,
         betas: Float[np.ndarray, " betas"],
         rotmats: Float[np.ndarray, "24 3 3"],
-        absent_joints: Bool[np.ndarray, "24"] | None = None,
-        translation: Float[np.ndarray, "3"] | None = None,
+        absent_joints: Bool[np.ndarray, " 24"] | None = None,
+        translation: Float[np.ndarray, " 3"] | None = None,
     ) -> FastPose:
         """Vertices and keypoints of one person.
 
         Args:
             betas: shape, at most as many as the body has.
-            rotmats: rotation of each joint relative to its parent; the root's maps the body to the output frame.
+            rotmats: rotation of each joint relative to its parent; the root's maps the body to the output
+            frame.
             absent_joints: joints that are lost; their descendants are lost with them.
             translation: added to everything, metres.
         """
@@ -124,7 +126,7 @@ def _csr(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 @njit(cache=True, nogil=True)
 @typing.no_type_check
 def _chain(local, rest, absent, translation, parents, identity_feature):
-    """Forward kinematics: posed joints (24, 3), transforms of rest points (24, 12) row-major 3x4, feature (207,)."""
+    """Forward kinematics: posed joints (24, 3), transforms (24, 12) of rest points, pose feature (207,)."""
     n = len(parents)
     rotation = np.zeros((n, 3, 3), np.float32)
     joints = np.empty((n, 3), np.float32)

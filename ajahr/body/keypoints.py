@@ -27,8 +27,8 @@ def coco17(keypoints_44):
 def ldpose25(keypoints_44, joints, concatenate):
     """LDPose's 25 (..., 25, 3): COCO's 17, then the residual-limb ends.
 
-    An end lies at the posed amputation joint of its level: the below-elbow end at the wrist, the above-elbow end
-    at the elbow, and likewise on legs (`ajahr.anatomy.residual_end`).
+    An end lies at the posed amputation joint of its level: the below-elbow end at the wrist, the above-elbow
+    end at the elbow, and likewise on legs (`ajahr.anatomy.residual_end`).
 
     Args:
         keypoints_44: (..., 44, 3).

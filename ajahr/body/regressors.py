@@ -1,7 +1,7 @@
 """What a body needs besides SMPL's own arrays: named vertices and the 19 "extra" joints. No torch.
 
-SMPL files carry neither. The vertices of SMPL's topology are public figures; the extra joints upstream come from
-``SMPL_to_J19.pkl``, which cannot be shipped, so `own_j19` defines them from what every body has.
+SMPL files carry neither. The vertices of SMPL's topology are public figures; the extra joints upstream come
+from ``SMPL_to_J19.pkl``, which cannot be shipped, so `own_j19` defines them from what every body has.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ SMPL_VERTEX_IDS: dict[str, int] = dict(
 
 EXTRA_NAMES: tuple[str, ...] = tuple(n.removesuffix("_extra") for n in J44.names[len(BODY25) :])
 """The 19 joints after BODY_25 in the 44-joint set, in order."""
+NUM_EXTRA = len(EXTRA_NAMES)
 
 
 def head_top_vertex(
@@ -51,8 +52,8 @@ def own_j19(
 ) -> Float32[np.ndarray, "19 vertices"]:
     """This project's own definition of the 19 extra joints, for bodies without ``SMPL_to_J19.pkl``.
 
-    Every row is a weighted mean of rows of ``J_regressor`` and of named vertices, so rows sum to one and follow
-    any topology:
+    Every row is a weighted mean of rows of ``J_regressor`` and of named vertices, so rows sum to one and
+    follow any topology:
 
     - the twelve limb joints: the kinematic joint of that name;
     - ``neck_lsp``: two thirds neck, one third head joint (the middle of the visible neck);
@@ -63,7 +64,8 @@ def own_j19(
     - ``jaw_h36m``: midway between the head joint and the nose;
     - ``head_h36m``: midway between the ears' midpoint and the head top.
 
-    A comparison with numbers made by ``SMPL_to_J19`` needs that file; these rows agree with it in meaning only.
+    A comparison with numbers made by ``SMPL_to_J19`` needs that file; these rows agree with it in meaning
+    only.
     """
     num_vertices = J_regressor.shape[1]
     parts: dict[str, np.ndarray] = {name: J_regressor[JOINT[name]] for name in JOINT_NAMES}
@@ -84,7 +86,7 @@ def own_j19(
         "jaw_h36m": {"head": 0.5, "nose": 0.5},
         "head_h36m": {"lear": 0.25, "rear": 0.25, "top": 0.5},
     }
-    rows = np.zeros((len(EXTRA_NAMES), num_vertices))
+    rows = np.zeros((NUM_EXTRA, num_vertices))
     for i, name in enumerate(EXTRA_NAMES):
         for part, weight in recipes.get(name, {name: 1.0}).items():
             rows[i] += weight * parts[part]
