@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from ajahr.errors import UserError
@@ -110,10 +109,3 @@ def worker_count(workers: int) -> int:
     """``workers``, or one per core this process may use when it is 0."""
     return workers or len(os.sched_getaffinity(0))
 
-
-def free_bytes(path: Path) -> int:
-    """Space left where ``path`` is or would be."""
-    while not path.exists():
-        path = path.parent
-    stats = os.statvfs(path)
-    return stats.f_bavail * stats.f_frsize

@@ -7,7 +7,7 @@ import numpy as np
 from ajahr.anatomy import LIMBS, NUM_JOINTS, PARENTS, amputation_joint
 from ajahr.body.data import BodyData
 from ajahr.data.mask import person_values
-from ajahr.render.composite import composite_over
+from ajahr.render.compositing import composite_over
 from ajahr.render.rasterizer import Lighting, Rasterizer
 from synth.appearance.residual import ResidualTint
 from synth.background_bank import BackgroundBank
