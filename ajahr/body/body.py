@@ -29,6 +29,7 @@ from ajahr.body.data import BodyData
 from ajahr.body.regressors import VERTEX_KEYS
 
 PosedirsFrom = Literal["zero", "identity"]
+_CPU_GROUP = 8
 
 
 def _levels() -> tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]:
@@ -194,10 +195,12 @@ class ShapedBody:
             # a rest point x of joint j goes to rotation_j x + offset_j: columns of a (3, 4) matrix a joint
             offsets = joints - (rotations @ rest[..., None]).squeeze(-1)
             transforms = torch.cat([rotations, offsets[..., None]], dim=-1)  # (people, 24, 3, 4)
-            flat = transforms.permute(0, 2, 3, 1).reshape(-1, NUM_JOINTS) @ body.weights
-            blended = flat.view(count, 3, 4, -1)
-            vertices = (blended[:, :, :3] * v_rest[:, None]).sum(2) + blended[:, :, 3]
-            vertices = vertices.transpose(1, 2).reshape(*lead, -1, 3)
+            if local.device.type == "cpu":  # few at a time stay in the cache: three times as fast for 64
+                groups = zip(transforms.split(_CPU_GROUP), v_rest.split(_CPU_GROUP), strict=True)
+                vertices = torch.cat([_skin(t, v, body.weights) for t, v in groups])
+            else:
+                vertices = _skin(transforms, v_rest, body.weights)
+            vertices = vertices.view(*lead, -1, 3)
             joints = joints.reshape(*lead, NUM_JOINTS, 3)
             if translation is not None:
                 shift = translation.to(body.v_template)[..., None, :]
@@ -229,6 +232,20 @@ class PosedBody:
     @property
     def ldpose25(self) -> Float[Tensor, "*batch 25 3"]:
         return keypoints.ldpose25(self.keypoints_44, self.joints, torch.cat)
+
+
+def _skin(
+    transforms: Float[Tensor, "people 24 3 4"],
+    v_rest: Float[Tensor, "people 3 vertices"],
+    weights: Float[Tensor, "24 vertices"],
+) -> Float[Tensor, "people vertices 3"]:
+    """Linear blend skinning: each vertex by its weighted mean of the joints' transforms."""
+    blended = transforms.permute(0, 2, 3, 1).reshape(-1, NUM_JOINTS) @ weights
+    blended = blended.view(len(transforms), 3, 4, -1)
+    vertices = blended[:, :, 3]
+    for axis in range(3):  # three fused passes: a product of all nine terms would be stored first
+        vertices = torch.addcmul(vertices, blended[:, :, axis], v_rest[:, axis, None])
+    return vertices.transpose(1, 2).contiguous()
 
 
 def _chain(

@@ -120,7 +120,8 @@ _NO_TRANSLATION = np.zeros(3, np.float32)
 def _csr(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     rows, columns = np.nonzero(matrix)
     starts = np.searchsorted(rows, np.arange(len(matrix) + 1))
-    return starts.astype(np.int32), columns.astype(np.int32), matrix[rows, columns].astype(np.float32)
+    # unsigned: numba then leaves out the test for negative indices, a quarter of the skinning time
+    return starts.astype(np.uint32), columns.astype(np.uint32), matrix[rows, columns].astype(np.float32)
 
 
 @njit(cache=True, nogil=True)

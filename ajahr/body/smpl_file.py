@@ -38,14 +38,14 @@ _OPTIONAL = ("posedirs",)
 
 
 def find(path: Path, gender: str) -> Path:
-    """``path`` if it is a file; in a folder, the SMPL file of that gender under one of its published names."""
+    """``path`` if it is a file; in a folder, that gender's file under a published name."""
     if path.is_dir():
         names = [n.format(GENDER=gender.upper(), letter=_LETTER[gender]) for n in _FILE_NAMES]
         for folder in (path, path / "smpl"):
             for name in names:
                 if (folder / name).is_file():
                     return folder / name
-        raise MissingAsset(f"{path} has none of {', '.join(names)}; get SMPL at https://smpl.is.tue.mpg.de")
+        raise MissingAsset(f"{path} has no {' or '.join(names)}; SMPL: https://smpl.is.tue.mpg.de")
     if not path.is_file():
         raise MissingAsset(
             f"there is no body file {path}; give a .pkl or .npz, or none for the embedded body"
@@ -169,8 +169,8 @@ def _vertex_ids(path: Path, num_vertices: int) -> dict[str, int]:
         return dict(SMPL_VERTEX_IDS)
     if not beside.is_file():
         raise UserError(
-            f"{path} has {num_vertices} vertices, SMPL has {NUM_SMPL_VERTICES}; "
-            f"name those of face, feet and finger tips in {beside.name} beside it, by the keys {', '.join(VERTEX_KEYS)}"
+            f"{path} has {num_vertices} vertices, SMPL has {NUM_SMPL_VERTICES}; name those of face, feet "
+            f"and finger tips in {beside.name} beside it, by the keys {', '.join(VERTEX_KEYS)}"
         )
     try:
         found = json.loads(beside.read_text(encoding="utf-8"))
