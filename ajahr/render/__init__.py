@@ -1,0 +1,1 @@
+"""Software rendering without a display or a system library: the rasteriser, overlays and contact sheets."""
