@@ -13,7 +13,7 @@ shape changes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
@@ -26,10 +26,13 @@ from ajahr.poses import limits
 
 ROOT = slice(0, 3)
 POSE = slice(3, 3 + NUM_POSE)
+SHORTEST = 0.1
+"""Least share of its bone that a residual limb keeps."""
 NEAREST = 0.1
 """Points nearer than this share of the pelvis's depth count as behind the camera."""
 
 
+@runtime_checkable
 class MixturePrior(Protocol):
     """A Gaussian mixture over body poses as rotation vectors."""
 
@@ -108,6 +111,8 @@ class Energy:
         relaxed: Float[Tensor, "23 3"],
     ) -> None:
         self.model, self.prior, self.sigma, self.relaxed = model, prior, sigma, relaxed
+        self._ends = list(model.layout.residual)
+        self._stems = [a for end in self._ends for a, b in model.layout.edges if b == end]
 
     def __call__(self, state: State, targets: Targets, weights: Weights) -> Float[Tensor, " batch"]:
         """Energies; infinite where a keypoint that counts lies behind the camera."""
@@ -115,7 +120,7 @@ class Energy:
         return self._value(state, posed, targets, weights)
 
     def _value(self, state: State, posed: Posed, targets: Targets, weights: Weights) -> Tensor:
-        points, pelvis = self._camera_points(state, posed, targets)
+        points, pelvis, _ = self._camera_points(state, posed, targets)
         residual = self._residuals(points, pelvis, targets, weights)
         square, constant = residual.square().sum(-1), weights.robust**2
         robust = 0.5 * constant * square / (constant + square)
@@ -135,10 +140,10 @@ class Energy:
     def normal(
         self, state: State, targets: Targets, weights: Weights
     ) -> tuple[Float[Tensor, " batch"], Float[Tensor, "batch n"], Float[Tensor, "batch n n"]]:
-        """Energies, gradients and Gauss-Newton matrices (robust weights held, as in reweighted least squares)."""
+        """Energies, gradients, Gauss-Newton matrices (robust weights held: reweighted least squares)."""
         posed = self.model.pose(state.root, state.pose, state.betas)
         energy = self._value(state, posed, targets, weights)
-        points, pelvis = self._camera_points(state, posed, targets)
+        points, pelvis, share = self._camera_points(state, posed, targets)
         residual = self._residuals(points, pelvis, targets, weights)
         batch, keypoints = residual.shape[:2]
         num_betas = state.betas.shape[1]
@@ -152,6 +157,9 @@ class Energy:
         ray = points[..., :2] / depth[..., None]
         sideways = torch.where(targets.weak[:, None, None], 0.0, ray)
         body = self.model.jacobian(posed, state.pose)
+        if self._ends:
+            share = share[..., None, None]
+            body[:, self._ends] = (1 - share) * body[:, self._stems] + share * body[:, self._ends]
         jacobian = residual.new_empty(batch, keypoints, 2, n)
         jacobian[..., :-3] = body[..., :2, :] - sideways[..., None] * body[..., 2:, :]
         jacobian[..., -3:] = 0
@@ -193,18 +201,33 @@ class Energy:
         diagonal[:, POSE] += firm.flatten(1)
         return energy, gradient, matrix
 
-    def camera_points(self, state: State, targets: Targets) -> Float[Tensor, "batch keypoints 3"]:
-        """Keypoints in the camera frame, metres."""
-        return self._camera_points(state, self.model.pose(*state[:3]), targets)[0]
-
     def project(self, state: State, targets: Targets) -> Float[Tensor, "batch keypoints 2"]:
         """Keypoints in the image, px from the principal point."""
-        points, pelvis = self._camera_points(state, self.model.pose(*state[:3]), targets)
+        points, pelvis, _ = self._camera_points(state, self.model.pose(*state[:3]), targets)
         return self._pixels(points, pelvis, targets)
 
-    def _camera_points(self, state: State, posed: Posed, targets: Targets) -> tuple[Tensor, Tensor]:
+    def _camera_points(self, state: State, posed: Posed, targets: Targets) -> tuple[Tensor, Tensor, Tensor]:
+        """Keypoints and pelvis (m), and how far down its bone each residual-limb end lies.
+
+        A residual limb ends anywhere along its bone, so its keypoint shows the bone's direction and not its
+        length: the end is taken where the bone passes nearest to the keypoint.
+        """
         pelvis = pelvis_place(state, targets)
-        return posed.keypoints + self.model.total_weight[:, None] * pelvis[:, None], pelvis
+        points = posed.keypoints + self.model.total_weight[:, None] * pelvis[:, None]
+        if not self._ends:
+            return points, pelvis, points.new_zeros(len(points), 0)
+        stem, end = points[:, self._stems], points[:, self._ends]
+        pixels = self._pixels(points, pelvis, targets)
+        from_stem = targets.points[:, self._ends] - pixels[:, self._stems]
+        bone = pixels[:, self._ends] - pixels[:, self._stems]
+        along = (from_stem * bone).sum(-1) / bone.square().sum(-1).clamp(min=1e-12)
+        along = along.clamp(SHORTEST, 1.0)
+        # equal shares of a bone are not equal in a perspective image
+        stem_depth, end_depth = (torch.where(targets.weak[:, None], 1.0, p[..., 2]) for p in (stem, end))
+        share = along * stem_depth / ((1 - along) * end_depth + along * stem_depth)
+        points = points.clone()
+        points[:, self._ends] = torch.lerp(stem, end, share[..., None])
+        return points, pelvis, share
 
     def _pixels(self, points: Tensor, pelvis: Tensor, targets: Targets) -> Tensor:
         depth = torch.where(targets.weak[:, None], pelvis[:, 2:], points[..., 2])

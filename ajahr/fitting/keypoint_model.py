@@ -137,7 +137,7 @@ class KeypointModel:
         self._below = below.reshape(-1, len(pair_joint))
         self._weight_below = below @ self._weight  # (keypoint, joint)
         self.total_weight = member @ self._weight
-        """(keypoints,) what a keypoint takes of a translation: 1 unless a regressor's row does not sum to one."""
+        """(keypoints,) what a keypoint takes of a translation: 1 unless a regressor's row sums to another."""
 
     def rest_joints(self, betas: Float[Tensor, "batch betas"]) -> Float[Tensor, "batch 3"]:
         """The pelvis at rest, metres: posed joints plus ``pelvis`` and the translation are SMPL's."""

@@ -182,7 +182,8 @@ class Smplify:
         if len(cameras) != people:
             raise ValueError(f"{len(cameras)} cameras for {people} people")
         targets = self._targets(points, confidence, cameras)
-        counted = (confidence > 0).sum(1) >= MIN_KEYPOINTS
+        certain = [k for k in range(len(self.layout)) if k not in self.layout.residual]
+        counted = (confidence[:, certain] > 0).sum(1) >= MIN_KEYPOINTS
         fitted = [
             i for i in range(people) if counted[i] and _extent(points[i], confidence[i]) >= MIN_EXTENT_PX
         ]

@@ -79,6 +79,7 @@ class Library:
             count: how many, at most.
         """
         weight = targets.weights[0] / sigma**2
+        weight[list(self.model.layout.residual)] = 0  # they lie anywhere along their bones
         weight = weight / weight.sum()
         used = weight > 0
         weight, sigma = weight[used], sigma[used]
