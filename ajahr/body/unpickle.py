@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -25,7 +25,7 @@ class _Inert:
     args: tuple[Any, ...]
     state: Any
 
-    def __new__(cls, *args: Any) -> Self:
+    def __new__(cls, *args: Any) -> Any:
         self = super().__new__(cls)
         self.args = args
         self.state = None
@@ -177,6 +177,7 @@ for _module in ("copy_reg", "copyreg"):
     _ALLOWED[f"{_module}._reconstructor"] = _Call(_reconstructor)
 for _module in ("__builtin__", "builtins"):
     _ALLOWED[f"{_module}.object"] = _Object
+    _ALLOWED[f"{_module}.bytes"] = _Call(lambda: b"")  # Python 3 writes empty bytes so in old protocols
 for _layout, _class in (("csc", _Csc), ("csr", _Csr), ("coo", _Coo)):
     for _module in (_layout, f"_{_layout}"):  # scipy renamed its modules in 1.8
         for _kind in ("matrix", "array"):
