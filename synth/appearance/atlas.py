@@ -1,7 +1,7 @@
 """The UV square as points of the body: once per body and size, so that painting is a matter of 3D predicates.
 
-Every texel that a triangle covers knows its place on the T-posed mean body, its normal, how big it is, which limb
-it lies on and its cylinder coordinates there. What is decided from these has no seams between UV islands.
+Every texel that a triangle covers knows its place on the T-posed mean body, its normal, how big it is, which
+limb it lies on and its cylinder coordinates there. What is decided from these has no seams between UV islands.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ class Landmarks:
     eyes: Float32[np.ndarray, "2 3"]
     """Centres of the eyeballs, left first; for a body without them a point 12 mm behind the eye's surface."""
     eye_radius: float
-    nose: Float32[np.ndarray, "3"]
-    ear: Float32[np.ndarray, "3"]
+    nose: Float32[np.ndarray, 3]
+    ear: Float32[np.ndarray, 3]
     """The left one; the right is its mirror image."""
-    mouth: Float32[np.ndarray, "3"]
-    chin: Float32[np.ndarray, "3"]
+    mouth: Float32[np.ndarray, 3]
+    chin: Float32[np.ndarray, 3]
     ground: float
     """y of the soles."""
     crown: float
@@ -68,14 +68,16 @@ class Atlas:
     cavity: Texels
     """Below 0 on ridges, above 0 in folds and sockets; about -1..1."""
     weight: Float32[np.ndarray, "texels 8"]
-    """Skin weight on: left arm, right arm, left leg, right leg (all joints of the limb), head, hands, feet, neck."""
+    """Skin weight on: left arm, right arm, left leg, right leg (whole limbs), head, hands, feet, neck."""
     eyeball: Bool[np.ndarray, " texels"]
     inner: Bool[np.ndarray, " texels"]
     """Tongue and other closed pieces that are neither body nor eyes."""
     axial: Texels
-    """Metres along the axis of the nearest limb from its shoulder or hip; on the trunk y."""
+    """Metres along the body part: from the shoulder on an arm, y elsewhere."""
     angle: Texels
-    """Angle about that axis, -pi..pi, 0 where the T-posed body is seen from the front."""
+    """Angle about the axis of the limb or the spine, -pi..pi, 0 in front of the T-posed body."""
+    trunk_angle: Texels
+    """`angle`, with the legs counted to the trunk: for tops that hang over the hips."""
     regions: dict[str, Texels]
     """Painted regions 0..1 by `REGION_NAMES`; zero on a body with another UV layout."""
     landmarks: Landmarks
@@ -93,7 +95,7 @@ class Atlas:
 @njit(cache=True)
 @typing.no_type_check
 def _cover(uv, uv_faces, size, owner, bary):
-    """Face and barycentric coordinates of the texels whose centres lie in a triangle; the first face keeps one."""
+    """Face and barycentric coordinates of texels whose centres lie in a triangle; the first face keeps one."""
     for f in range(uv_faces.shape[0]):
         a, b, c = uv_faces[f, 0], uv_faces[f, 1], uv_faces[f, 2]
         ax, ay = uv[a, 0] * size - 0.5, uv[a, 1] * size - 0.5
@@ -191,19 +193,21 @@ def _landmarks(body: BodyData, component: np.ndarray) -> tuple[Landmarks, np.nda
     chin = v[low[v[low, 1].argmin()]] if len(low) else nose - scale * np.array([0, 0.08, 0.02], np.float32)
     landmarks = Landmarks(
         joints=joints, eyes=np.asarray(eyes, np.float32), eye_radius=radius, nose=nose.astype(np.float32),
-        ear=ear.astype(np.float32), mouth=np.asarray([0, nose[1] * 0.53 + chin[1] * 0.47, nose[2] - 0.02], np.float32),
+        ear=ear.astype(np.float32),
+        mouth=np.asarray([0, nose[1] * 0.53 + chin[1] * 0.47, nose[2] - 0.02], np.float32),
         chin=chin.astype(np.float32), ground=float(v[:, 1].min()), crown=float(v[:, 1].max()), scale=scale,
     )  # fmt: skip
     return landmarks, eyeball, (component != main) & ~eyeball
 
 
-def _cylinders(xyz: np.ndarray, weight: np.ndarray, lm: Landmarks) -> tuple[np.ndarray, np.ndarray]:
-    """`Atlas.axial` and `Atlas.angle`: about the spine, or the axis of the limb that owns most of the texel."""
+def _cylinders(
+    xyz: np.ndarray, weight: np.ndarray, lm: Landmarks
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`Atlas.axial`, `Atlas.angle` and `Atlas.trunk_angle`."""
     x, y, z = xyz.T
-    spine = np.interp(
-        y, [lm.joint("pelvis")[1], lm.joint("neck")[1]], [lm.joint("pelvis")[2], lm.joint("neck")[2]]
-    )
-    axial, angle = y.copy(), np.arctan2(x, z - spine.astype(np.float32))
+    spine = np.stack([lm.joint("pelvis"), lm.joint("neck")])
+    axial, angle = y.copy(), np.arctan2(x, z - np.interp(y, spine[:, 1], spine[:, 2]))
+    trunk_angle = angle.copy()
     owner = weight[:, :4].argmax(1)
     on_limb = weight[:, :4].max(1) > 0.5
     for limb in Limb:
@@ -211,17 +215,19 @@ def _cylinders(xyz: np.ndarray, weight: np.ndarray, lm: Landmarks) -> tuple[np.n
         names = ("shoulder", "elbow", "wrist") if limb.is_arm else ("hip", "knee", "ankle")
         axis = np.stack([lm.joint(f"{limb.side}_{name}") for name in names])
         along = 0 if limb.is_arm else 1
-        order = np.argsort(axis[:, along])
+        axis = axis[np.argsort(axis[:, along])]
         s = xyz[mine, along]
-        a, b = (np.interp(s, axis[order, along], axis[order, k]) for k in ((1, 2) if limb.is_arm else (0, 2)))
-        axial[mine] = abs(s - axis[0, along])
-        side = xyz[mine, 1] - a if limb.is_arm else xyz[mine, 0] - a
-        angle[mine] = np.arctan2(side, xyz[mine, 2] - b)
-    return axial.astype(np.float32), angle.astype(np.float32)
+        across = [np.interp(s, axis[:, along], axis[:, k]) for k in ((1, 2) if limb.is_arm else (0, 2))]
+        side = xyz[mine, 1 if limb.is_arm else 0] - across[0]
+        angle[mine] = np.arctan2(side, xyz[mine, 2] - across[1])
+        if limb.is_arm:
+            axial[mine] = abs(s - lm.joint(f"{limb.side}_shoulder")[0])
+            trunk_angle[mine] = angle[mine]
+    return axial.astype(np.float32), angle.astype(np.float32), trunk_angle.astype(np.float32)
 
 
 def _stretch(points: np.ndarray, texels: np.ndarray) -> np.ndarray:
-    """Longest extent on the body of a texel's unit square, metres, of triangles (F, 3, 3) at UV places (F, 3, 2)."""
+    """Longest extent on the body of a texel, metres, in triangles (F, 3, 3) at places (F, 3, 2) in texels."""
     p, t = points[:, 1:] - points[:, :1], (texels[:, 1:] - texels[:, :1]).astype(np.float64)
     area = t[:, 0, 0] * t[:, 1, 1] - t[:, 0, 1] * t[:, 1, 0]
     area = np.where(np.abs(area) < 1e-6, 1e-6, area)[:, None]
@@ -237,7 +243,7 @@ def _stretch(points: np.ndarray, texels: np.ndarray) -> np.ndarray:
 
 
 def _regions(covered: np.ndarray, body: BodyData) -> dict[str, np.ndarray]:
-    """Painted regions at the covered texels; they fit only MakeHuman's layout, which Anny's topology marks."""
+    """Painted regions at the covered texels; they fit MakeHuman's layout only, told by Anny's topology."""
     size, count = len(covered), int(covered.sum())
     if body.uv is None or len(body.uv) != 21334 or len(body.v_template) != 13718:
         return {name: np.zeros(count, np.float32) for name in REGION_NAMES}
@@ -282,11 +288,12 @@ def build_atlas(body: BodyData, size: int = 512) -> Atlas:
               ("left_ankle", "right_ankle", "left_foot", "right_foot"), ("neck",))  # fmt: skip
     other = [body.weights[:, [JOINT[name] for name in names]].sum(1) for names in groups]
     xyz, weight = at_texels(body.v_template), at_texels(np.stack(limb + other, 1))
-    axial, angle = _cylinders(xyz, weight, landmarks)
+    axial, angle, trunk_angle = _cylinders(xyz, weight, landmarks)
     stretch = _stretch(body.v_template[body.faces], body.uv[body.uv_faces] * size)
     return Atlas(
         size=size, covered=covered, nearest=index[rows, cols], xyz=xyz, normal=at_texels(normal),
         texel_m=stretch[face], cavity=at_texels(cavity), weight=weight,
-        eyeball=eyeball[corners[:, 0]], inner=inner[corners[:, 0]], axial=axial, angle=angle,
+        eyeball=eyeball[corners[:, 0]], inner=inner[corners[:, 0]],
+        axial=axial, angle=angle, trunk_angle=trunk_angle,
         regions=_regions(covered, body), landmarks=landmarks,
     )  # fmt: skip

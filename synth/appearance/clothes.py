@@ -1,4 +1,4 @@
-"""Footwear, trousers and tops, each a signed distance on the body that `Canvas.layer` lays over what is beneath."""
+"""Footwear, trousers and tops: signed distances on the body that `Canvas.layer` lays over what is beneath."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from synth.appearance.fabrics import cloth_colours, fold_shading
 from synth.appearance.look import Bottom, Feet, Look, Top
 
 _FONT = {
-    "0": (7, 5, 5, 5, 7), "1": (2, 6, 2, 2, 7), "2": (7, 1, 7, 4, 7), "3": (7, 1, 7, 1, 7), "4": (5, 5, 7, 1, 1),
-    "5": (7, 4, 7, 1, 7), "6": (7, 4, 7, 5, 7), "7": (7, 1, 1, 2, 2), "8": (7, 5, 7, 5, 7), "9": (7, 5, 7, 1, 7),
+    "0": (7, 5, 5, 5, 7), "1": (2, 6, 2, 2, 7), "2": (7, 1, 7, 4, 7), "3": (7, 1, 7, 1, 7),
+    "4": (5, 5, 7, 1, 1), "5": (7, 4, 7, 1, 7), "6": (7, 4, 7, 5, 7), "7": (7, 1, 1, 2, 2),
+    "8": (7, 5, 7, 5, 7), "9": (7, 5, 7, 1, 7),
 }  # fmt: skip
 """Rows of three bits, top first."""
 
@@ -92,7 +93,10 @@ def paint_bottom(canvas: Canvas, bottom: Bottom) -> None:
     waist, end = waist_height(atlas), leg_height(atlas, bottom.length)
     distance = np.minimum(waist - y, y - end)
     distance = np.where(atlas.weight[:, :2].max(1) > 0.5, -1, distance)  # hanging arms of another rest pose
-    colours = cloth_colours(atlas, bottom.fabric) * fold_shading(atlas, bottom.fabric, bottom.length)[:, None]
+    colours = (
+        cloth_colours(atlas, bottom.fabric, legs=True)
+        * fold_shading(atlas, bottom.fabric, bottom.length)[:, None]
+    )
     pale = 0.55 * np.asarray(bottom.fabric.colour) + 0.45 * np.array([190, 170, 130])
     denim = bottom.fabric.pattern == "denim"
     leg_line = np.stack([lm.joint(f"left_{name}") for name in ("ankle", "knee", "hip")])
@@ -152,8 +156,8 @@ def paint_belt(canvas: Canvas, colour: tuple[float, float, float]) -> None:
 def neck_opening(atlas: Atlas, neckline: str) -> Texels:
     """Signed distance to the rim of a garment's neck hole, metres, positive on the cloth.
 
-    The hole is what lies above a plane that falls towards the front, within a width: without that limit the tops of
-    the shoulders would be bare. V and scoop cut the front deeper.
+    The hole is what lies above a plane that falls towards the front, within a width: without that limit the
+    tops of the shoulders would be bare. V and scoop cut the front deeper.
     """
     lm = atlas.landmarks
     s = lm.scale
@@ -292,7 +296,7 @@ def _print(canvas: Canvas, top: Top, colours: np.ndarray) -> np.ndarray:
 
 
 def _number(x: np.ndarray, y: np.ndarray, digits: str, s: float) -> np.ndarray:
-    """Signed distance of block digits centred at the origin, metres; +x is the wearer's left, so the reader's right."""
+    """Signed distance of block digits centred at the origin, metres; +x is the reader's right."""
     cell, shape = 0.021 * s, np.full(len(x), -1.0, np.float32)
     start = -(4 * len(digits) - 1) / 2 * cell
     for k, digit in enumerate(digits):

@@ -14,13 +14,13 @@ _GIRTH = {"trunk": 0.84, "arm": 0.27, "leg": 0.46}
 """Metres around; patterns repeat a whole number of times in it, so that they close behind."""
 
 
-def _around(atlas: Atlas, period: float) -> tuple[np.ndarray, np.ndarray]:
+def _around(atlas: Atlas, period: float, legs: bool) -> tuple[np.ndarray, np.ndarray]:
     """Repeats around the limb (periodic at 1) and the width of one, metres."""
     limb = atlas.weight[:, :4]
-    arm, leg = limb[:, :2].max(1) > 0.5, limb[:, 2:].max(1) > 0.5
+    arm, leg = limb[:, :2].max(1) > 0.5, (limb[:, 2:].max(1) > 0.5) & legs
     girth = np.where(arm, _GIRTH["arm"], np.where(leg, _GIRTH["leg"], _GIRTH["trunk"])).astype(np.float32)
     repeats = np.maximum(np.round(girth / period), 2)
-    return atlas.angle / (2 * np.pi) * repeats, girth / repeats
+    return (atlas.angle if legs else atlas.trunk_angle) / (2 * np.pi) * repeats, girth / repeats
 
 
 def _bands(turns: np.ndarray, width: np.ndarray | float, share: float, atlas: Atlas) -> np.ndarray:
@@ -29,8 +29,11 @@ def _bands(turns: np.ndarray, width: np.ndarray | float, share: float, atlas: At
     return (0.5 + (share / 2 * width - from_middle) / (1.3 * atlas.texel_m)).clip(0, 1)
 
 
-def cloth_colours(atlas: Atlas, fabric: Fabric) -> Float32[np.ndarray, "texels 3"]:
-    """Colour of ``fabric`` at every texel, without folds. sRGB, 0..255."""
+def cloth_colours(atlas: Atlas, fabric: Fabric, legs: bool = False) -> Float32[np.ndarray, "texels 3"]:
+    """Colour of ``fabric`` at every texel, without folds. sRGB, 0..255.
+
+    ``legs``: the garment has two legs; without, it goes around both together.
+    """
     xyz, seed, period = atlas.xyz, fabric.seed, fabric.period_m
     first, second = np.asarray(fabric.colour, np.float32), np.asarray(fabric.second, np.float32)
     weave = 1 + 0.035 * fractal_noise(xyz, 260.0, seed, octaves=1)
@@ -38,14 +41,14 @@ def cloth_colours(atlas: Atlas, fabric: Fabric) -> Float32[np.ndarray, "texels 3
     if fabric.pattern == "stripes":
         share = _bands(atlas.axial / period, period, (0.5, 0.3, 0.2)[seed % 3], atlas)
     elif fabric.pattern == "pinstripes":
-        turns, width = _around(atlas, period)
+        turns, width = _around(atlas, period, legs)
         share = 0.55 * _bands(turns, width, 0.16, atlas)
     elif fabric.pattern == "check":
-        turns, width = _around(atlas, period)
+        turns, width = _around(atlas, period, legs)
         along, across = _bands(atlas.axial / period, period, 0.45, atlas), _bands(turns, width, 0.45, atlas)
         share = 0.42 * (along + across)
     elif fabric.pattern == "dots":
-        share = _dots(atlas, period)
+        share = _dots(atlas, period, legs)
     elif fabric.pattern == "heather":
         weave = 1 + 0.1 * fractal_noise(xyz, 190.0, seed, octaves=2)
     elif fabric.pattern == "denim":
@@ -64,8 +67,8 @@ def cloth_colours(atlas: Atlas, fabric: Fabric) -> Float32[np.ndarray, "texels 3
     return colours * weave[:, None].astype(np.float32)
 
 
-def _dots(atlas: Atlas, period: float) -> np.ndarray:
-    turns, width = _around(atlas, period)
+def _dots(atlas: Atlas, period: float, legs: bool) -> np.ndarray:
+    turns, width = _around(atlas, period, legs)
     row = np.round(atlas.axial / period)
     turns = turns + 0.5 * (row % 2)  # rows staggered
     away = np.hypot((turns - np.round(turns)) * width, (atlas.axial / period - row) * period)
@@ -81,7 +84,7 @@ def _thigh_fade(atlas: Atlas) -> np.ndarray:
 
 
 def fold_shading(atlas: Atlas, fabric: Fabric, loose_end: float | None = None) -> Texels:
-    """Factor about 1: folds across limbs at elbows, knees and crotch, slack ones on the trunk, the body's relief.
+    """Factor about 1: folds across elbows, knees and crotch, slack ones on the trunk, the body's relief.
 
     ``loose_end``: share of the leg at which cloth piles up on the shoe.
     """

@@ -1,8 +1,9 @@
-"""Who is shown: two sexes and seven groups in A3D's proportions, and the colours of their skin, hair and eyes.
+"""Who is shown: two sexes and seven groups in A3D's proportions, colours of skin, hair and eyes.
 
 The group is sampled first and a texture of that group afterwards, so that the proportions hold however many
-textures a group has. Shares: AJAHR supplementary C (African, Asian, Indian 20 % each; Hispanic, Middle Eastern,
-South-East Asian, White 10 % each). Ranges of skin tone are a choice of this project on the Monk scale of ten.
+textures a group has. Shares: AJAHR supplementary C (African, Asian, Indian 20 % each; Hispanic, Middle
+Eastern, South-East Asian, White 10 % each). Ranges of skin tone are a choice of this project on the Monk scale
+of ten.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ _SKIN_ALBEDO = np.array(
     np.float32,
 )  # fmt: skip
 # The Monk swatches themselves are colours on a chart: as an albedo the lightest three come out as white under
-# any light that is not dim. These rows keep the order and the steps between tones and hold the albedo below .86.
+# any light that is not dim. These rows keep the order and the steps between tones, with a lower albedo.
 
 _UNDERTONE: dict[Group, tuple[float, float, float]] = {
     Group.AFRICAN: (1.0, 1.0, 1.0),
@@ -141,7 +142,7 @@ def sample_sex(rng: np.random.Generator) -> Sex:
 
 
 def sample_monk(rng: np.random.Generator, group: Group) -> float:
-    """A skin tone of ``group`` on the Monk scale, 1 (lightest) to 10; middle tones of a range are likelier."""
+    """A skin tone of ``group`` on the Monk scale, 1 (lightest) to 10; the middle of its range is likelier."""
     low, high = MONK_RANGES[group]
     return float(low + (high - low) * rng.beta(1.6, 1.6))
 

@@ -81,14 +81,17 @@ def _hairline(hair: Hair, atlas: Atlas, azimuth: np.ndarray) -> np.ndarray:
     front, temple = eye + 0.06 * s, eye + 0.052 * s
     back = hair.recession * s
     nodes = [
-        (0, front + 0.014 * back), (22, front + 0.02 * back), (40, temple + 0.04 * back), (54, eye + 0.036 * s + 0.03 * back),
-        (62, ear + 0.022 * s), (68, ear - 0.012 * s), (79, ear - 0.014 * s), (83, ear + 0.036 * s), (106, ear + 0.034 * s),
-        (122, ear - 0.012 * s), (140, ear - 0.048 * s), (180, ear - 0.062 * s),
+        (0, front + 0.014 * back), (22, front + 0.02 * back), (40, temple + 0.04 * back),
+        (54, eye + 0.036 * s + 0.03 * back), (62, ear + 0.022 * s), (68, ear - 0.012 * s),
+        (79, ear - 0.014 * s), (83, ear + 0.036 * s), (106, ear + 0.034 * s), (122, ear - 0.012 * s), (140, ear - 0.048 * s), (180, ear - 0.062 * s),
     ]  # fmt: skip
     if hair.style in ("medium", "long"):
         drop = lm.chin[1] + (0.012 if hair.style == "medium" else -0.02) * s
         nape = lm.joint("neck")[1] + (0.02 if hair.style == "medium" else -0.17 + 0.05 * hair.parting) * s
-        nodes = [*nodes[:3], (52, eye + 0.024 * s), (60, ear - 0.01 * s), (70, drop), (100, drop - 0.02 * s), (125, nape), (180, nape)]  # fmt: skip
+        nodes = [
+            *nodes[:3], (52, eye + 0.024 * s), (60, ear - 0.01 * s), (70, drop), (100, drop - 0.02 * s),
+            (125, nape), (180, nape),
+        ]  # fmt: skip
     elif hair.style == "tied":
         nodes = [*nodes[:4], (62, ear + 0.03 * s), (70, ear + 0.012 * s), (78, ear + 0.008 * s), *nodes[7:]]
     elif hair.style == "bald":

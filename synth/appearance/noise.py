@@ -1,6 +1,6 @@
 """Value noise in three dimensions: smooth, cheap, the same bytes for the same seed.
 
-Evaluated at body-frame points it has no seams: two texels on the two sides of a UV cut lie at one point of space.
+Evaluated at body-frame points it has no seams: texels on both sides of a UV cut lie at one point of space.
 """
 
 from __future__ import annotations

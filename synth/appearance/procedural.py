@@ -9,8 +9,12 @@ from synth.appearance.atlas import Atlas
 from synth.appearance.clothes import paint_belt, paint_bottom, paint_feet, paint_top
 from synth.appearance.groups import Group, Sex
 from synth.appearance.head import paint_face, paint_hair
-from synth.appearance.look import Look, sample_look
+from synth.appearance.look import Look
 from synth.appearance.skin import paint_skin
+from synth.appearance.wardrobe import sample_look
+
+PAINTER_VERSION = 1
+"""Goes up with every change of what is sampled or painted: banks of two painters are not mixed."""
 
 
 def paint(atlas: Atlas, look: Look) -> UInt8[np.ndarray, "size size rgb=3"]:

@@ -26,7 +26,8 @@ def _redness(atlas: Atlas) -> np.ndarray:
     cheek = np.array([lm.eyes[0, 0] * 1.25, lm.nose[1] - 0.008 * lm.scale, lm.eyes[0, 2] - 0.012 * lm.scale])
     total[face] += 0.75 * spot(cheek, 0.02) + 0.5 * spot(lm.nose, 0.012)
     for joint, radius, axis, sign in (
-        ("left_elbow", 0.035, 2, -1), ("left_knee", 0.05, 2, 1), ("left_hand", 0.045, 1, 1), ("left_foot", 0.04, 1, 1),
+        ("left_elbow", 0.035, 2, -1), ("left_knee", 0.05, 2, 1),
+        ("left_hand", 0.045, 1, 1), ("left_foot", 0.04, 1, 1),
     ):  # fmt: skip
         centre = lm.joint(joint)
         offset = np.stack([mirrored - centre[0], xyz[:, 1] - centre[1], xyz[:, 2] - centre[2]], 1)
