@@ -14,7 +14,7 @@ import json
 import os
 import subprocess
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -53,7 +53,7 @@ def code_version() -> str:
     if (root / ".git").exists():
         try:
             done = subprocess.run(
-                "git describe --always --abbrev=40 --exclude=* --dirty=+changes".split(),
+                ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+changes"],
                 cwd=root,
                 env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},  # only look
                 capture_output=True,
@@ -280,7 +280,7 @@ def read_manifest(folder: Path) -> Manifest:
     return Manifest.decode(read_bytes(path), str(path))
 
 
-class Dataset(Sequence[Sample]):
+class Dataset:
     """A finished dataset. Samples are read when asked for; the tars' headers once, when first needed."""
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
@@ -314,7 +314,7 @@ class Dataset(Sequence[Sample]):
     def __len__(self) -> int:
         return sum(entry.samples for entry in self.manifest.shards)
 
-    def __getitem__(self, index: int | str) -> Sample:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def __getitem__(self, index: int | str) -> Sample:
         """A sample by its number or its key."""
         key = index if isinstance(index, str) else self.keys[index]
         if key not in self._index:

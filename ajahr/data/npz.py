@@ -19,8 +19,8 @@ Read by upstream loaders, N people:
     labels               (N, 4)        AJAHR-Indices ascending, filled up with 12
 
 and of this project: `keypoints_j44` and `keypoints_ldpose25` with visibility 0/1/2 instead of a confidence,
-so that occluded keypoints keep their place; joints_3d, transl, camera (NaN weak_depth: full perspective), limb
-levels, status, occlusion, residual length (NaN: none), appearance, and which sample and person it is.
+so that occluded keypoints keep their place; joints_3d, transl, camera (NaN weak_depth: full perspective),
+limb levels, status, occlusion, residual length (NaN: none), appearance, and which sample and person it is.
 """
 
 from __future__ import annotations
@@ -139,7 +139,8 @@ def npz_bytes(arrays: NpzArrays) -> bytes:
 def read_npz(path: Path) -> NpzArrays:
     """Every array of an npz file. UserError if it is missing, truncated, damaged or holds Python objects."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file:  # np.load leaves a damaged file open
+            archive = np.load(file, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise ValueError("a single array")
             return {name: archive[name] for name in archive.files}
