@@ -20,7 +20,7 @@ from ajahr.body.regressors import VERTEX_KEYS, part_labels_of
 from ajahr.errors import UserError
 
 DEFAULT_BODY = Path(__file__).parent / "assets" / "default_body.npz"
-Gender = Literal["neutral", "male", "female"]
+GENDERS = ("neutral", "male", "female")
 
 
 class BetasOfSex(NamedTuple):
@@ -90,7 +90,7 @@ class BodyData:
 def load_body(
     path: str | Path | None = None,
     *,
-    gender: Gender = "neutral",
+    gender: str = "neutral",
     num_betas: int = 10,
     J19_path: str | Path | None = None,
     uv_path: str | Path | None = None,
@@ -111,8 +111,8 @@ def load_body(
     Raises:
         UserError: the file is missing, damaged, names classes it should not, or has arrays of other shapes.
     """
-    if gender not in ("neutral", "male", "female"):
-        raise UserError(f"gender is neutral, male or female, not {gender!r}")
+    if gender not in GENDERS:
+        raise UserError(f"gender is {', '.join(GENDERS)}, not {gender!r}")
     if path is None:
         return _read_own(DEFAULT_BODY, gender)
     file = smpl_file.find(Path(path), gender)

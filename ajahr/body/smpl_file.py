@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import zipfile
@@ -68,7 +69,8 @@ def gender_of(path: Path) -> str | None:
 def open_npz(path: Path) -> np.lib.npyio.NpzFile:
     """The npz at ``path``, without leave to unpickle; UserError if it is none."""
     try:
-        arrays = np.load(path, allow_pickle=False)
+        # from memory: numpy leaves the file open when it is no zip
+        arrays = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(f"{path} is not a whole .npz ({error}); get the file again") from error
     if not isinstance(arrays, np.lib.npyio.NpzFile):

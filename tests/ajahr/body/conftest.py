@@ -1,4 +1,4 @@
-"""Bodies and files to read: the embedded body, a random one of SMPL's size, and pickles as Python 2 wrote them."""
+"""Bodies and files to read: the embedded one, a random one of SMPL's size, pickles as Python 2 wrote them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import struct
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -44,7 +45,7 @@ _OLD_NAMES = {
 class Python2Pickler(pickle._Pickler):
     """Protocol 2 with Python 2's strings and module names, as SMPL's published files have them."""
 
-    dispatch = dict(pickle._Pickler.dispatch)
+    dispatch: ClassVar[dict] = dict(pickle._Pickler.dispatch)
 
     def __init__(self, file: io.BytesIO) -> None:
         super().__init__(file, protocol=2)

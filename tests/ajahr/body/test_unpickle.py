@@ -47,7 +47,9 @@ def test_python_2_gives_the_array_back(tmp_path, files, name):
     assert content["text"] == "lrotmin"
 
 
-@pytest.mark.parametrize("kind", ["csc_matrix", "csr_matrix", "coo_matrix", "csc_array", "csr_array", "coo_array"])
+@pytest.mark.parametrize(
+    "kind", ["csc_matrix", "csr_matrix", "coo_matrix", "csc_array", "csr_array", "coo_array"]
+)
 @pytest.mark.parametrize("protocol", [2, 5])
 def test_sparse_matrices_become_dense(tmp_path, kind, protocol):
     rng = np.random.default_rng(0)
