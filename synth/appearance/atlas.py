@@ -1,7 +1,7 @@
 """The UV square as points of the body: once per body and size, so that painting is a matter of 3D predicates.
 
 Every texel that a triangle covers knows its place on the T-posed mean body, its normal, how big it is, which
-limb it lies on and its cylinder coordinates there. What is decided from these has no seams between UV islands.
+limb it lies on and its cylinder coordinates there. What is decided from them has no seams between islands.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import cv2
 import numpy as np
 from jaxtyping import Bool, Float32, Int32
 from numba import njit
-from scipy.ndimage import distance_transform_edt, zoom
+from scipy.ndimage import distance_transform_edt
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
@@ -36,11 +37,11 @@ class Landmarks:
     eyes: Float32[np.ndarray, "2 3"]
     """Centres of the eyeballs, left first; for a body without them a point 12 mm behind the eye's surface."""
     eye_radius: float
-    nose: Float32[np.ndarray, 3]
-    ear: Float32[np.ndarray, 3]
+    nose: Float32[np.ndarray, "xyz=3"]
+    ear: Float32[np.ndarray, "xyz=3"]
     """The left one; the right is its mirror image."""
-    mouth: Float32[np.ndarray, 3]
-    chin: Float32[np.ndarray, 3]
+    mouth: Float32[np.ndarray, "xyz=3"]
+    chin: Float32[np.ndarray, "xyz=3"]
     ground: float
     """y of the soles."""
     crown: float
@@ -87,6 +88,16 @@ class Atlas:
         return (colours + 0.5).clip(0, 255).astype(np.uint8)[self.nearest]
 
     @cached_property
+    def arm(self) -> Texels:
+        """Skin weight of the arm that has more of it."""
+        return np.maximum(self.weight[:, 0], self.weight[:, 1])
+
+    @cached_property
+    def leg(self) -> Texels:
+        """Skin weight of the leg that has more of it."""
+        return np.maximum(self.weight[:, 2], self.weight[:, 3])
+
+    @cached_property
     def cylinder(self) -> Float32[np.ndarray, "texels 3"]:
         """(axial, cos angle, sin angle): stretched noise in these has no cut at the back."""
         return np.stack([self.axial, np.cos(self.angle), np.sin(self.angle)], 1)
@@ -95,7 +106,7 @@ class Atlas:
 @njit(cache=True)
 @typing.no_type_check
 def _cover(uv, uv_faces, size, owner, bary):
-    """Face and barycentric coordinates of texels whose centres lie in a triangle; the first face keeps one."""
+    """Face and barycentric coordinates of texels whose centres lie in a triangle; the first face wins."""
     for f in range(uv_faces.shape[0]):
         a, b, c = uv_faces[f, 0], uv_faces[f, 1], uv_faces[f, 2]
         ax, ay = uv[a, 0] * size - 0.5, uv[a, 1] * size - 0.5
@@ -250,7 +261,7 @@ def _regions(covered: np.ndarray, body: BodyData) -> dict[str, np.ndarray]:
     with np.load(REGIONS_FILE) as stored:
         masks = {name: stored[name].astype(np.float32) / 255 for name in REGION_NAMES}
     return {
-        name: np.clip(zoom(mask, size / len(mask), order=1, grid_mode=True, mode="nearest"), 0, 1)[covered]
+        name: cv2.resize(mask, (size, size), interpolation=cv2.INTER_LINEAR)[covered]
         for name, mask in masks.items()
     }
 
@@ -271,7 +282,7 @@ def build_atlas(body: BodyData, size: int = 512) -> Atlas:
     covered = owner >= 0
     index = np.full((size, size), -1, np.int32)
     index[covered] = np.arange(covered.sum(), dtype=np.int32)
-    rows, cols = distance_transform_edt(~covered, return_distances=False, return_indices=True)
+    rows, cols = np.asarray(distance_transform_edt(~covered, return_distances=False, return_indices=True))
     face, w = owner[covered], bary[covered]
     corners = body.faces[face]
 

@@ -241,4 +241,7 @@ class TextureBank(TextureSource):
             raise UserError(f"{path}: missing; bake the bank again") from None
         if hashlib.sha256(data).hexdigest() != sha256:
             raise UserError(f"{path}: damaged (its sha256 differs); delete it and bake the bank again")
-        return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+        if image is None:
+            raise UserError(f"{path}: not a picture; delete it and bake the bank again")
+        return image

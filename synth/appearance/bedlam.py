@@ -1,8 +1,8 @@
 """BEDLAM's textures on an SMPL body: Meshcapade skins with clothing laid over them.
 
 Neither comes with this project: the skins (`bedlam_body_textures_meshcapade.zip`, CC BY-NC) and the clothing
-overlays are on https://bedlam.is.tue.mpg.de after registration. Their UV layout is that of SMPL's `smpl_uv.obj`,
-not the embedded body's.
+overlays are on https://bedlam.is.tue.mpg.de after registration. Their UV layout is that of SMPL's
+`smpl_uv.obj`, not the embedded body's.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class BedlamTextures(TextureSource):
             )
         if lacking:
             raise UserError(
-                f"{folder}: no skin texture of {', '.join(lacking)}; add them, A3D's proportions need all groups"
+                f"{folder}: no skin texture of {', '.join(lacking)}; add them, A3D's shares need all groups"
             )
         self._skins = skins
         self._overlays = self._find_overlays(pictures if overlays is None else _pictures(overlays))

@@ -92,7 +92,7 @@ def paint_bottom(canvas: Canvas, bottom: Bottom) -> None:
     s, y = lm.scale, atlas.xyz[:, 1]
     waist, end = waist_height(atlas), leg_height(atlas, bottom.length)
     distance = np.minimum(waist - y, y - end)
-    distance = np.where(atlas.weight[:, :2].max(1) > 0.5, -1, distance)  # hanging arms of another rest pose
+    distance = np.where(atlas.arm > 0.5, -1, distance)  # hanging arms of another rest pose
     colours = (
         cloth_colours(atlas, bottom.fabric, legs=True)
         * fold_shading(atlas, bottom.fabric, bottom.length)[:, None]
@@ -144,7 +144,7 @@ def paint_belt(canvas: Canvas, colour: tuple[float, float, float]) -> None:
     atlas = canvas.atlas
     s, waist = atlas.landmarks.scale, waist_height(atlas)
     band = 0.017 * s - np.abs(atlas.xyz[:, 1] - (waist - 0.017 * s))
-    band = np.where(atlas.weight[:, :2].max(1) > 0.5, -1, band)
+    band = np.where(atlas.arm > 0.5, -1, band)
     canvas.layer(band, colour, shadow=0.3)
     buckle = np.minimum(band + 0.003 * s, 0.024 * s - np.abs(atlas.xyz[:, 0]))
     canvas.blend(canvas.edge(buckle) * (atlas.normal[:, 2] > 0), (176, 172, 160))
@@ -217,7 +217,7 @@ def paint_top(canvas: Canvas, look: Look) -> None:
     x, y, _ = atlas.xyz.T
     hem_y, axis = top_hem_height(atlas, top), lm.joint("neck")[2]
     neck, sleeve = neck_opening(atlas, top.neckline), _sleeve_distance(atlas, top)
-    hem = np.where(atlas.weight[:, :2].max(1) > 0.5, 1.0, y - hem_y)
+    hem = np.where(atlas.arm > 0.5, 1.0, y - hem_y)
     distance = np.minimum(np.minimum(neck, sleeve), hem).astype(np.float32)
     colours = cloth_colours(atlas, top.fabric) * fold_shading(atlas, top.fabric)[:, None]
     colours = _print(canvas, top, colours)
@@ -249,7 +249,7 @@ def paint_top(canvas: Canvas, look: Look) -> None:
     canvas.layer(shirt.astype(np.float32), inner, shadow=0.35)
     gap = np.interp(y, (hem_y, lm.joint("spine3")[1], lm.joint("neck")[1]), (0.085 * s, 0.05 * s, 0.068 * s))
     opening = np.where(atlas.xyz[:, 2] > axis - 0.03 * s, np.abs(x) - gap, 1.0)
-    opening = np.where(atlas.weight[:, 4:5].max(1) > 0.5, -1, opening)
+    opening = np.where(atlas.weight[:, 4] > 0.5, -1, opening)
     colours = colours * (1 - 0.25 * bump(opening, 0.003 * s, 0.003 * s))[:, None]
     canvas.layer(
         np.minimum(distance, opening).astype(np.float32), colours, shadow=0.5, shadow_width=0.018 * s
@@ -268,9 +268,7 @@ def _print(canvas: Canvas, top: Top, colours: np.ndarray) -> np.ndarray:
     flat = np.abs(atlas.normal[:, 2]) > 0.25
     front = atlas.normal[:, 2] > 0.25
     if top.print_ == "band":
-        shape = (0.045 * s - np.abs(atlas.xyz[:, 1] - centre)) * np.where(
-            atlas.weight[:, :2].max(1) < 0.5, 1, -1
-        )
+        shape = (0.045 * s - np.abs(atlas.xyz[:, 1] - centre)) * np.where(atlas.arm < 0.5, 1, -1)
     elif top.print_ == "block":
         shape = np.where(front, 0.06 * s - np.hypot(x, y - centre) if seed % 2 else
                          np.minimum(0.075 * s - np.abs(x), 0.05 * s - np.abs(y - centre)), -1)  # fmt: skip

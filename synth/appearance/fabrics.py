@@ -16,8 +16,7 @@ _GIRTH = {"trunk": 0.84, "arm": 0.27, "leg": 0.46}
 
 def _around(atlas: Atlas, period: float, legs: bool) -> tuple[np.ndarray, np.ndarray]:
     """Repeats around the limb (periodic at 1) and the width of one, metres."""
-    limb = atlas.weight[:, :4]
-    arm, leg = limb[:, :2].max(1) > 0.5, (limb[:, 2:].max(1) > 0.5) & legs
+    arm, leg = atlas.arm > 0.5, (atlas.leg > 0.5) & legs
     girth = np.where(arm, _GIRTH["arm"], np.where(leg, _GIRTH["leg"], _GIRTH["trunk"])).astype(np.float32)
     repeats = np.maximum(np.round(girth / period), 2)
     return (atlas.angle if legs else atlas.trunk_angle) / (2 * np.pi) * repeats, girth / repeats
@@ -89,7 +88,6 @@ def fold_shading(atlas: Atlas, fabric: Fabric, loose_end: float | None = None) -
     ``loose_end``: share of the leg at which cloth piles up on the shoe.
     """
     lm, xyz = atlas.landmarks, atlas.xyz
-    arm, leg = atlas.weight[:, :2].max(1), atlas.weight[:, 2:4].max(1)
 
     def near(name: str, width: float) -> np.ndarray:
         joint = lm.joint(f"left_{name}")
@@ -98,11 +96,13 @@ def fold_shading(atlas: Atlas, fabric: Fabric, loose_end: float | None = None) -
 
     waist = 0.45 * lm.joint("pelvis")[1] + 0.55 * lm.joint("spine1")[1]
     mask = 0.3 + 0.75 * near("elbow", 0.07) + 0.75 * near("knee", 0.08) + 0.5 * near("shoulder", 0.08)
-    mask += 0.6 * near("hip", 0.09) + 0.5 * np.exp(-0.5 * ((xyz[:, 1] - waist) / 0.07) ** 2) * (arm < 0.5)
+    mask += 0.6 * near("hip", 0.09) + 0.5 * np.exp(-0.5 * ((xyz[:, 1] - waist) / 0.07) ** 2) * (
+        atlas.arm < 0.5
+    )
     if loose_end is not None:
         hip, ankle = lm.joint("left_hip")[1], lm.joint("left_ankle")[1]
         end = hip + loose_end * (ankle - hip)
-        mask += 0.7 * np.exp(-0.5 * ((xyz[:, 1] - end) / 0.06) ** 2) * (leg > 0.5)
+        mask += 0.7 * np.exp(-0.5 * ((xyz[:, 1] - end) / 0.06) ** 2) * (atlas.leg > 0.5)
     warp = 0.02 * fractal_noise(xyz, 7.0, fabric.seed + 11, octaves=2)
     rings = atlas.cylinder.copy()
     rings[:, 0] += warp + 0.012 * np.sin(atlas.angle + fabric.seed % 7)  # folds lean

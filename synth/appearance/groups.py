@@ -2,8 +2,8 @@
 
 The group is sampled first and a texture of that group afterwards, so that the proportions hold however many
 textures a group has. Shares: AJAHR supplementary C (African, Asian, Indian 20 % each; Hispanic, Middle
-Eastern, South-East Asian, White 10 % each). Ranges of skin tone are a choice of this project on the Monk scale
-of ten.
+Eastern, South-East Asian, White 10 % each). Ranges of skin tone, on the Monk scale, are a choice of
+this project.
 """
 
 from __future__ import annotations

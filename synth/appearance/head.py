@@ -83,7 +83,8 @@ def _hairline(hair: Hair, atlas: Atlas, azimuth: np.ndarray) -> np.ndarray:
     nodes = [
         (0, front + 0.014 * back), (22, front + 0.02 * back), (40, temple + 0.04 * back),
         (54, eye + 0.036 * s + 0.03 * back), (62, ear + 0.022 * s), (68, ear - 0.012 * s),
-        (79, ear - 0.014 * s), (83, ear + 0.036 * s), (106, ear + 0.034 * s), (122, ear - 0.012 * s), (140, ear - 0.048 * s), (180, ear - 0.062 * s),
+        (79, ear - 0.014 * s), (83, ear + 0.036 * s), (106, ear + 0.034 * s),
+        (122, ear - 0.012 * s), (140, ear - 0.048 * s), (180, ear - 0.062 * s),
     ]  # fmt: skip
     if hair.style in ("medium", "long"):
         drop = lm.chin[1] + (0.012 if hair.style == "medium" else -0.02) * s

@@ -6,10 +6,12 @@ sleeve and a bare arm stays bare. Where no weight is lost, nothing changes.
 
 from __future__ import annotations
 
+import typing
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
+from numba import njit
 
 from ajahr.anatomy import ABSENT_TABLE, LIMBS, NUM_LEVELS, PARENTS, Limb, amputation_joint
 from ajahr.body.data import BodyData
@@ -17,12 +19,12 @@ from ajahr.errors import UserError
 from ajahr.render.texture import Texture
 from synth.appearance.canvas import smoothstep
 
-SECTORS = 16
+SECTORS = 8
 """Colours are gathered in so many directions around the limb."""
 RING_WEIGHTS = (0.1, 0.25)
 """Lost weight of the vertices whose colours the end takes. On the embedded body they lie 1 to 6 cm above the
 cut: near enough to be on the same garment, and above the rim of a shoe."""
-_RAMP = (0.1, 0.4)
+_RAMP_START, _RAMP_END = 0.1, 0.4
 """Lost weight over which the end's colour sets in; a vertex of .5 lies on the cut."""
 
 
@@ -34,7 +36,6 @@ class _Cut:
     """Those with lost weight."""
     lost: np.ndarray
     """Their lost weight, 0..1."""
-    alpha: np.ndarray
     ring: np.ndarray
     """Vertices just above the cut whose colours are taken."""
     ring_uv: Float32[np.ndarray, "ring 2"]
@@ -109,7 +110,7 @@ class ResidualTint:
         mix = mix * (1 - inwards) + inwards / SECTORS
         assert body.uv is not None
         return _Cut(
-            vertices, lost[vertices], smoothstep(*_RAMP, lost[vertices]).astype(np.float32), ring,
+            vertices, lost[vertices], ring,
             body.uv[uv_of[ring]], sectors.astype(np.float32), mix.astype(np.float32),
         )  # fmt: skip
 
@@ -123,18 +124,9 @@ class ResidualTint:
             absent: Absent joints, a union of whole chains as `ajahr.anatomy.absent_joint_mask` gives them.
         """
         tint = np.zeros((self.num_vertices, 4), np.float32)
-        cuts = [self._cuts[cut] for cut in _cuts_of(absent)]
-        for cut in cuts:
-            colours = cut.mix @ (cut.sectors @ _sample(texture, cut.ring_uv))
-            if len(cuts) == 1:
-                tint[cut.vertices, :3], tint[cut.vertices, 3] = colours, cut.alpha
-            else:  # the groin belongs to both legs: weighted by what each has lost
-                tint[cut.vertices, :3] += colours * cut.lost[:, None]
-                tint[cut.vertices, 3] += cut.lost
-        if len(cuts) > 1:
-            total = tint[:, 3]
-            tint[:, :3] /= np.maximum(total, 1e-6)[:, None]
-            tint[:, 3] = smoothstep(*_RAMP, total)
+        for cut in (self._cuts[cut] for cut in _cuts_of(absent)):
+            _add(tint, cut.vertices, cut.lost, cut.mix, cut.sectors @ _sample(texture, cut.ring_uv))
+        _finish(tint)
         return tint
 
     def ring(self, limb: int, level: int) -> np.ndarray:
@@ -142,13 +134,48 @@ class ResidualTint:
         return self._cuts[int(limb), int(level)].ring
 
 
+@njit(cache=True)
+@typing.no_type_check
+def _add(tint, vertices, lost, mix, colours):
+    """Add a limb's colours times its lost weight, and the weight: the groin belongs to both legs."""
+    for i in range(len(vertices)):
+        red = green = blue = np.float32(0)
+        for s in range(mix.shape[1]):
+            red += mix[i, s] * colours[s, 0]
+            green += mix[i, s] * colours[s, 1]
+            blue += mix[i, s] * colours[s, 2]
+        v, w = vertices[i], lost[i]
+        tint[v, 0] += red * w
+        tint[v, 1] += green * w
+        tint[v, 2] += blue * w
+        tint[v, 3] += w
+
+
+@njit(cache=True)
+@typing.no_type_check
+def _finish(tint):
+    """Weighted sums to mean colours, weights to opacity."""
+    for v in range(len(tint)):
+        weight = tint[v, 3]
+        if weight > 0:
+            tint[v, 0] /= weight
+            tint[v, 1] /= weight
+            tint[v, 2] /= weight
+            t = min(max((weight - _RAMP_START) / (_RAMP_END - _RAMP_START), 0.0), 1.0)
+            tint[v, 3] = t * t * (3 - 2 * t)
+
+
+_TOPS = [[amputation_joint(limb, level) for level in range(1, NUM_LEVELS)] for limb in LIMBS]
+
+
 def _cuts_of(absent: np.ndarray) -> list[tuple[int, int]]:
-    """(limb, level) of every limb that has lost joints."""
+    """(limb, level) of every limb that has lost joints, by the highest joint lost."""
+    lost = absent.tolist()
     found = []
-    for limb in LIMBS:
+    for limb, tops in enumerate(_TOPS):
         for level in range(NUM_LEVELS - 1, 0, -1):
-            if absent[ABSENT_TABLE[limb, level]].all():
-                found.append((int(limb), level))
+            if lost[tops[level - 1]]:
+                found.append((limb, level))
                 break
     return found
 

@@ -34,8 +34,8 @@ def sample_betas(
 ) -> Float32[np.ndarray, " betas"]:
     """Betas of a random adult of that sex, drawn again while the stature is outside `HEIGHT_RANGE_M`.
 
-    The embedded body knows how the betas of men and women are spread (`BodyData.betas_of_sex`); on an SMPL file
-    they are standard normal, whatever the sex: there the file's own gender decides.
+    The embedded body knows how the betas of men and women are spread (`BodyData.betas_of_sex`); on an SMPL
+    file they are standard normal, whatever the sex: there the file's own gender decides.
     """
     name: Literal["male", "female"] = "male" if str(sex) == "male" else "female"
     betas = body.draw_betas(rng, name)
