@@ -30,7 +30,7 @@ from ajahr.data.dataset import (
 )
 from ajahr.data.shards import ShardWriter, shard_is_whole
 from ajahr.errors import UserError
-from synth.appearance.bank import TextureBank
+from synth.appearance.source import TextureSource
 from synth.background_bank import BackgroundBank
 from synth.config import GenerateConfig
 from synth.engine.local import map_processes, worker_count
@@ -52,7 +52,7 @@ WORK = ".work"
 
 
 def build_recipe(
-    config: GenerateConfig, backgrounds: BackgroundBank, textures: TextureBank, body: BodyData
+    config: GenerateConfig, backgrounds: BackgroundBank, textures: TextureSource, body: BodyData
 ) -> list[Stage]:
     """The recipe of one picture, in order."""
     fast = FastBody(body)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ajahr.body.fast import FastPose
     from ajahr.data.record import ImageRecord
     from ajahr.render.rasterizer import Lighting, RenderResult
-    from synth.appearance.bank import TextureEntry
+    from synth.appearance.source import TextureEntry
     from synth.background_bank import Background, Slot
 
 

@@ -51,6 +51,8 @@ def map_processes(
     tasks: Sequence[tuple[Any, ...]],
     workers: int,
     tick: Callable[[], None],
+    *,
+    apart: bool = False,
 ) -> list[Any]:
     """Call ``function(*task, tick)`` for every task in ``workers`` fresh processes.
 
@@ -59,6 +61,7 @@ def map_processes(
         tasks: Arguments of each call, picklable.
         workers: Processes. One works in this process.
         tick: Called here for each unit of progress made anywhere.
+        apart: A process even for a single worker, for work whose memory should go with it.
 
     Returns:
         Results in the order of the tasks.
@@ -66,7 +69,7 @@ def map_processes(
     Raises:
         UserError: what a task raised, or a worker that was killed (memory).
     """
-    if workers <= 1 or len(tasks) <= 1:
+    if not tasks or (not apart and (workers <= 1 or len(tasks) <= 1)):
         return [function(*task, tick) for task in tasks]
     context = multiprocessing.get_context("spawn")
     with one_thread_each():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ajahr.body.data import BodyData
-from synth.appearance.bank import TextureBank
+from synth.appearance.source import TextureSource
 from synth.appearance.shapes import sample_betas
 from synth.record import Record
 
@@ -16,7 +16,7 @@ class Appear:
     Somebody in a fitted pose keeps no fitted shape: photographs give poses, not identities.
     """
 
-    def __init__(self, bank: TextureBank, body: BodyData) -> None:
+    def __init__(self, bank: TextureSource, body: BodyData) -> None:
         self.bank, self.body = bank, body
 
     def __call__(self, record: Record) -> Record:

@@ -41,7 +41,7 @@ class Place:
     def _locate(self, record: Record, person: Person, rotmats: np.ndarray) -> None:
         camera, rng, slot = record.camera, record.rng, person.slot
         assert camera is not None
-        joints = self.body.joints(person.betas, rotmats)
+        joints = self.body(person.betas, rotmats).joints
         joints = joints - joints[:1]
         scale = slot.px_per_m
         in_place = person.pose_source == "fitted" and slot.pose is not None and slot.pelvis_px is not None

@@ -37,7 +37,7 @@ class Pose:
             else:
                 family = self.families[int(rng.choice(len(self.families), p=self.weights))]
                 sampled = sample_pose(rng, family, levels=person.levels)
-                root = self.view(rng) @ sampled.root_rotmat
+                root = self.view(rng) @ rotvec_to_rotmat(sampled.root_rotvec)
                 person.pose_rotvec = np.concatenate(
                     [rotmat_to_rotvec(root)[None], sampled.body_pose], dtype=np.float32
                 )

@@ -1,0 +1,180 @@
+"""The generator end to end on small invented photographs: same bytes always, twins, resume after a kill."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from ajahr.anatomy import ABSENT_TABLE, LDPOSE25, LIMBS
+from ajahr.data.dataset import open_dataset
+from ajahr.data.mask import split_mask
+from ajahr.errors import UserError
+from synth.config import AmputationConfig, AppearanceConfig, GenerateConfig, PhotoSource, RenderConfig, RunConfig
+from synth.generate import generate
+from synth.progress import Progress
+from synth.verify import verify_dataset
+
+QUIET = Progress(quiet=True)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("photos")
+    rng = np.random.default_rng(0)
+    for i in range(3):
+        small = rng.integers(40, 220, (9, 12, 3), dtype=np.uint8)
+        cv2.imwrite(str(folder / f"{i}.png"), cv2.resize(small, (240, 180), interpolation=cv2.INTER_CUBIC))
+    return folder
+
+
+def config(output: Path, photos: Path, **changes) -> GenerateConfig:
+    values = {
+        "num_images": 8,
+        "shard_size": 4,
+        "seed": 3,
+        "twins": True,
+        "photos": [PhotoSource(kind="clean", name="made", images=photos)],
+        "amputation": AmputationConfig(intact_share=0.0, multi_share=0.3),
+        "appearance": AppearanceConfig(per_group=1, size=64),
+        "render": RenderConfig(samples=1),
+        "run": RunConfig(workers=1, sheet=0),
+        **changes,
+    }
+    return GenerateConfig(output=output, **values)
+
+
+def digest(folder: Path) -> dict[str, str]:
+    """sha256 of everything a dataset consists of."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for part in ("shards", "annotations")
+        for path in sorted((folder / part).iterdir())
+    } | {"dataset.json": hashlib.sha256((folder / "dataset.json").read_bytes()).hexdigest()}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, photos) -> Path:
+    folder = tmp_path_factory.mktemp("made") / "out"
+    generate(config(folder, photos), QUIET)
+    return folder
+
+
+def test_the_dataset_passes_its_own_verification(made):
+    assert verify_dataset(made).problems == []
+
+
+def test_two_workers_give_the_bytes_of_one(made, photos, tmp_path):
+    generate(config(tmp_path / "out", photos, run=RunConfig(workers=2, sheet=0)), QUIET)
+    assert digest(tmp_path / "out") == digest(made)
+
+
+def test_machines_that_share_the_work_give_the_bytes_of_one(made, photos, tmp_path):
+    folder = tmp_path / "out"
+    for i in (1, 0):
+        manifest = generate(config(folder, photos, run=RunConfig(workers=1, shards=f"{i}/2", sheet=0)), QUIET)
+        assert (manifest is None) == (i == 1)
+    assert digest(folder) == digest(made)
+
+
+def test_a_killed_run_goes_on_to_the_same_bytes(made, photos, tmp_path):
+    folder = tmp_path / "out"
+    job = tmp_path / "job.py"
+    job.write_text(
+        "import sys, pathlib, time\n"
+        f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "import synth.generate as g\n"
+        "from test_generate import config, QUIET\n"
+        "make = g.make_sample\n"
+        "def slow(job, recipe, index):\n"
+        "    if index == 6:\n"  # in the middle of the second shard
+        "        print('here', flush=True); time.sleep(60)\n"
+        "    return make(job, recipe, index)\n"
+        "g.make_sample = slow\n"
+        f"g.generate(config(pathlib.Path({str(folder)!r}), pathlib.Path({str(photos)!r})), QUIET)\n"
+    )
+    process = subprocess.Popen([sys.executable, str(job)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline().strip() == "here"
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    left = sorted(path.name for path in (folder / "shards").iterdir())
+    assert "000000.tar" in left and "000001.tar" not in left
+    assert any(name.endswith(".tmp") for name in left)
+    whole = (folder / "shards" / "000000.tar").stat().st_mtime_ns
+    time.sleep(0.01)
+    generate(config(folder, photos), QUIET)
+    assert (folder / "shards" / "000000.tar").stat().st_mtime_ns == whole
+    assert digest(folder) == digest(made)
+
+
+def test_twins_differ_in_their_limbs_and_nowhere_else(made):
+    samples = list(open_dataset(made))
+    by_scene = Counter(sample.record.scene_id for sample in samples)
+    assert set(by_scene.values()) == {2}
+    for amputee, twin in zip(samples[::2], samples[1::2], strict=True):
+        a, b = amputee.record.people[0], twin.record.people[0]
+        assert amputee.record.intact_twin == twin.key and twin.record.intact_twin is None
+        assert any(a.limb_levels) and not any(b.limb_levels)
+        for name in ("pose_rotvec", "betas", "transl"):
+            assert np.array_equal(getattr(a, name), getattr(b, name))
+        outside = (amputee.mask() == 0) & (twin.mask() == 0)
+        outside = cv2.erode(outside.astype(np.uint8), np.ones((17, 17))) > 0  # JPEG blocks reach 8 px, chroma 16
+        assert np.array_equal(amputee.image()[outside], twin.image()[outside])
+
+
+def test_absent_parts_are_neither_drawn_nor_labelled(made):
+    for sample in open_dataset(made):
+        person, joint = split_mask(sample.mask())
+        for number, record in enumerate(sample.record.people):
+            seen = set(np.unique(joint[person == number]).tolist())
+            for limb in LIMBS:
+                absent = np.flatnonzero(ABSENT_TABLE[limb, record.limb_levels[limb]])
+                assert not seen & set(absent.tolist())
+            gone = LDPOSE25.absent(record.limb_levels)
+            assert not record.ldpose_2d[gone].any()
+            assert (record.ldpose_2d[~gone, 2] > 0).all()
+
+
+def test_another_configuration_is_kept_out_of_the_folder(made, photos):
+    with pytest.raises(UserError, match="seed"):
+        generate(config(made, photos, seed=4), QUIET)
+
+
+def test_a_finished_dataset_is_left_alone_and_outlives_its_banks(made, photos, tmp_path):
+    import shutil
+
+    folder = tmp_path / "out"
+    shutil.copytree(made, folder)
+    shutil.rmtree(folder / ".work")
+    before = digest(folder)
+    assert generate(config(folder, photos), QUIET) is not None
+    assert digest(folder) == before
+
+
+def test_photographs_that_fail_are_counted_and_the_run_goes_on(photos, tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for path in photos.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    (folder / "zz_truncated.png").write_bytes((photos / "0.png").read_bytes()[:200])
+    (folder / "zz_empty.jpg").write_bytes(b"")
+    manifest = generate(config(tmp_path / "out", folder, num_images=2, shard_size=2), QUIET)
+    assert manifest is not None
+    assert manifest.drops["unreadable"] == 2
+
+
+def test_no_usable_photograph_is_one_clear_line(tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.jpg").write_bytes(b"no picture")
+    with pytest.raises(UserError, match="unreadable 1"):
+        generate(config(tmp_path / "out", tmp_path / "photos"), QUIET)
+    assert not (tmp_path / "out" / "shards").exists()
