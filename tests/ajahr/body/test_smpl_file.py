@@ -152,17 +152,17 @@ def test_uv_map_in_another_order_fits_corner_by_corner(small, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["", "vt 0 x\n", obj([(0, 0)], [[0, 1, 2]], [[0, 0, 0]]), obj([(0, 0)], [[0, 1, 3], [0, 1, 2]], [[0] * 3] * 2),
-     obj([(0, 0)], [[0, 2, 1], [0, 1, 3]], [[0] * 3] * 2), obj([(0, 0)], [[0, 1, 2], [0, 1, 3]], [[7] * 3] * 2)],
-    ids=["empty", "not numbers", "too few faces", "fits", "mirrored face", "missing texel"],
-)  # fmt: skip
-def test_a_uv_map_of_another_body_is_refused(small, tmp_path, text, request):
+    ("faces", "texel"),
+    [([[0, 1, 2]], 0), ([[0, 2, 1], [0, 1, 3]], 0), ([[0, 1, 2], [0, 1, 3]], 7)],
+    ids=["too few faces", "mirrored face", "missing texel"],
+)
+def test_a_uv_map_of_another_body_is_refused(small, tmp_path, faces, texel):
     path = small(f=np.array([[0, 1, 2], [0, 1, 3]], np.uint32))
-    (tmp_path / "smpl_uv.obj").write_text(text)
-    if request.node.callspec.id == "fits":
-        assert load_body(path).uv_faces is not None
-    else:
+    beside = tmp_path / "smpl_uv.obj"
+    beside.write_text(obj([(0, 0)], [[0, 1, 3], [0, 1, 2]], [[0] * 3] * 2))
+    assert load_body(path).uv_faces is not None
+    for text in (obj([(0, 0)], faces, [[texel] * 3] * len(faces)), "", "vt 0 x\n"):
+        beside.write_text(text)
         with pytest.raises(UserError, match="UV map"):
             load_body(path)
 
