@@ -148,12 +148,11 @@ def fill_record(
     while ratio > 2.0 and level < mips.shape[0] - 1:
         level += 1
         ratio *= 0.25
-    # 1/256 texels of that level; what lies within the texture at the corners does so between them
-    width, height = float(mips[level, 2]), float(mips[level, 3])
+    # uv in 1/256 texels of that level, counted from the centre of the rim's corner, so never negative
     k = 12
     for t in (ta, tb, tc):
-        record[k] = min(max(uv[t, 0] * width - 0.5, 0.0), width - 1.0) * 256.0
-        record[k + 1] = min(max(uv[t, 1] * height - 0.5, 0.0), height - 1.0) * 256.0
+        record[k] = (min(max(uv[t, 0], 0.0), 1.0) * mips[level, 2] + 0.5) * 256.0
+        record[k + 1] = (min(max(uv[t, 1], 0.0), 1.0) * mips[level, 3] + 0.5) * 256.0
         k += 2
     return level
 
@@ -330,7 +329,7 @@ def shade(
 ):  # fmt: skip
     """Second pass: colour, depth and part of every covered pixel of the window.
 
-    ``texels`` uint32 holds all mip levels, ``mips`` (levels, 4) their offset, row pitch, width and height.
+    ``texels`` and ``mips`` are a `Texture`'s; ``tint`` is premultiplied by its alpha, (0, 4) for none.
     """
     samples = len(offsets)
     subsets = sample_subsets(offsets)
@@ -379,9 +378,8 @@ def shade(
                 v = np.int64(wa * record[13] + wb * record[15] + wc * record[17])
                 level = record_levels[k]
                 pitch = mips[level, 1]
-                mixed = bilinear(
-                    texels, mips[level, 0] + (v >> 8) * pitch + (u >> 8), pitch, u & 255, v & 255
-                )
+                at = mips[level, 0] + ((v >> 8) - 1) * pitch + (u >> 8) - 1
+                mixed = bilinear(texels, at, pitch, u & 255, v & 255)
                 r = np.float32(mixed & 0xFFFF) * unit
                 g = np.float32(mixed >> 32) * unit
                 b = np.float32(mixed >> 16 & 0xFFFF) * unit

@@ -70,7 +70,7 @@ def draw_skeleton(
     *,
     absent: Bool[np.ndarray, " points"] | None = None,
     visible: Bool[np.ndarray, " points"] | None = None,
-    size: float | None = None,
+    size: float | int | None = None,
 ) -> UInt8[np.ndarray, "height width 3"]:
     """``image`` with keypoints and bones.
 
@@ -125,7 +125,7 @@ def _bone(out, a, b, colour, width, *, dashed: bool) -> None:
     # far outside the image a bone may be long: no more dashes than anybody sees
     n = min(max(int(np.linalg.norm(b - a) / dash), 1), 400)
     for k in range(0, n, 2):
-        _line(out, a + (b - a) * k / n, a + (b - a) * (k + 1) / n, colour, width / 2)
+        _line(out, a + (b - a) * k / n, a + (b - a) * (k + 0.7) / n, colour, width / 2)
 
 
 def _point(out, at, colour, radius, *, filled: bool, diamond: bool) -> None:
@@ -171,7 +171,7 @@ def draw_box(
 def draw_label(
     image: UInt8[np.ndarray, "height width 3"],
     text: str,
-    at_px: tuple[float, float],
+    at_px: tuple[float | int, float | int],
     *,
     colour: tuple[int, int, int] = (255, 255, 255),
     size: int | None = None,

@@ -149,7 +149,7 @@ class Rasterizer:
             vertices_cam: camera frame, m. Faces with a corner before `NEAR` are dropped; what lies
                 outside the image is not drawn.
             camera: the whole image's camera; its size is the result's.
-            uv: texture coordinates, v down, clamped to 0..1.
+            uv: texture coordinates, v down, each clamped to 0..1.
             texture: RGB; white when None.
             samples: per pixel, 1 or 4.
             vertex_tint: red, green, blue (0..255) and alpha (0..1) per vertex, interpolated and laid over the
@@ -238,7 +238,9 @@ class Rasterizer:
         if np.shape(tint) != (count, 4):
             raise ValueError(f"vertex_tint is ({count}, 4), got {np.shape(tint)}")
         tint = np.array(tint, np.float32)
-        if not (tint.min(initial=0) >= 0 and tint[:, :3].max() <= 255 and tint[:, 3].max() <= 1):
+        if not (
+            tint.min(initial=0) >= 0 and tint[:, :3].max(initial=0) <= 255 and tint[:, 3].max(initial=0) <= 1
+        ):
             raise ValueError("vertex_tint is red, green, blue in 0..255 and alpha in 0..1")
         tint[:, :3] *= tint[:, 3:]
         return tint

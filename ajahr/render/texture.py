@@ -20,8 +20,8 @@ class Texture:
     and 5.6 MB. ``Rasterizer.render`` takes a plain image too and then builds one every time.
 
     Attributes:
-        texels: R | G << 8 | B << 16, all levels, each padded by its last column and row.
-        mips: per level the offset into ``texels``, row pitch, width and height.
+        texels: R | G << 8 | B << 16, all levels, each with a rim of one texel that repeats its edge.
+        mips: per level the place of its first texel in ``texels``, row pitch, width and height.
     """
 
     texels: UInt32[np.ndarray, " texels"]
@@ -35,9 +35,9 @@ class Texture:
         levels, mips, offset = [], [], 0
         while True:
             height, width = image.shape[:2]
-            padded = cv2.copyMakeBorder(image, 0, 1, 0, 1, cv2.BORDER_REPLICATE)
+            padded = cv2.copyMakeBorder(image, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
             levels.append(cv2.cvtColor(padded, cv2.COLOR_RGB2RGBA).view(np.uint32).reshape(-1))
-            mips.append((offset, width + 1, width, height))
+            mips.append((offset + width + 3, width + 2, width, height))
             offset += levels[-1].size
             if len(mips) == MAX_LEVELS or min(height, width) < 2:
                 break
