@@ -105,6 +105,10 @@ class Body(nn.Module):
         keep("_below", below)
 
     @property
+    def num_vertices(self) -> int:
+        return self.v_template.shape[1]
+
+    @property
     def num_betas(self) -> int:
         return self.shapedirs.shape[0]
 
@@ -123,7 +127,7 @@ class Body(nn.Module):
             vertices = torch.addmm(self.v_template.flatten(), flat, self.shapedirs[:n])
             joints = torch.addmm(self.J_template.flatten(), flat, self.J_shapedirs[:n])
         lead = betas.shape[:-1]
-        return ShapedBody(self, vertices.view(*lead, 3, -1), joints.view(*lead, NUM_JOINTS, 3))
+        return ShapedBody(self, vertices.view(*lead, 3, self.num_vertices), joints.view(*lead, NUM_JOINTS, 3))
 
     def forward(
         self,
@@ -189,8 +193,8 @@ class ShapedBody:
             if body.posedirs is not None:
                 feature = (feature_of[..., 1:, :, :] - identity).flatten(-3)
                 offsets = feature.reshape(-1, feature.shape[-1]) @ body.posedirs
-                v_rest = v_rest + offsets.view(*feature.shape[:-1], 3, -1)
-            v_rest = v_rest.expand(*lead, *v_rest.shape[-2:]).reshape(count, 3, -1)
+                v_rest = v_rest + offsets.view(*feature.shape[:-1], 3, body.num_vertices)
+            v_rest = v_rest.expand(*lead, *v_rest.shape[-2:]).reshape(count, 3, body.num_vertices)
 
             # a rest point x of joint j goes to rotation_j x + offset_j: columns of a (3, 4) matrix a joint
             offsets = joints - (rotations @ rest[..., None]).squeeze(-1)
@@ -200,7 +204,7 @@ class ShapedBody:
                 vertices = torch.cat([_skin(t, v, body.weights) for t, v in groups])
             else:
                 vertices = _skin(transforms, v_rest, body.weights)
-            vertices = vertices.view(*lead, -1, 3)
+            vertices = vertices.view(*lead, body.num_vertices, 3)
             joints = joints.reshape(*lead, NUM_JOINTS, 3)
             if translation is not None:
                 shift = translation.to(body.v_template)[..., None, :]
@@ -241,7 +245,7 @@ def _skin(
 ) -> Float[Tensor, "people vertices 3"]:
     """Linear blend skinning: each vertex by its weighted mean of the joints' transforms."""
     blended = transforms.permute(0, 2, 3, 1).reshape(-1, NUM_JOINTS) @ weights
-    blended = blended.view(len(transforms), 3, 4, -1)
+    blended = blended.view(len(transforms), 3, 4, weights.shape[1])
     vertices = blended[:, :, 3]
     for axis in range(3):  # three fused passes: a product of all nine terms would be stored first
         vertices = torch.addcmul(vertices, blended[:, :, axis], v_rest[:, axis, None])
