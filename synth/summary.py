@@ -1,0 +1,93 @@
+"""What a run ends with: a table of what is in the dataset, and a contact sheet to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from rich.table import Table
+
+from ajahr.anatomy import LIMBS, NUM_CLASSES, class_name, from_ajahr_index
+from ajahr.data.dataset import Dataset, Manifest, open_dataset
+from ajahr.data.record import ImageRecord
+from ajahr.render.contact_sheet import save_contact_sheet
+
+SHEET_NAME = "contact_sheet.png"
+
+
+def summary_table(manifest: Manifest, folder: Path) -> Table:
+    """Counts by class, group, sex, pose and photograph, and what was dropped."""
+    counts = manifest.counts
+    table = Table(title=f"{folder}: {counts['samples',]} pictures, {counts['people',]} people", title_justify="left")
+    table.add_column("what")
+    table.add_column("counts", overflow="fold")
+
+    def row(name: str, pairs: Iterator[tuple[str, int]]) -> None:
+        text = ", ".join(f"{key} {n}" for key, n in pairs if n)
+        if text:
+            table.add_row(name, text)
+
+    def of(kind: str) -> Iterator[tuple[str, int]]:
+        found = ((path[1], n) for path, n in counts.items() if path[0] == kind)
+        return iter(sorted(found, key=lambda pair: (-pair[1], pair[0])))
+
+    def classes() -> Iterator[tuple[str, int]]:
+        for index in range(NUM_CLASSES):
+            found = from_ajahr_index(index)
+            assert found is not None
+            yield class_name(*found), counts["ajahr_index", str(index)]
+
+    row("amputation", classes())
+    row("limbs lost", iter(sorted((k, n) for k, n in of("limbs_lost"))))
+    row("group", of("group"))
+    row("sex", of("gender"))
+    row("pose", of("pose"))
+    row("photograph", iter(list(of("photo"))[:12]))
+    row("licence", iter(list(of("licence"))[:8]))
+    row("dropped", iter(sorted(manifest.drops.items())))
+    return table
+
+
+def caption(record: ImageRecord) -> str:
+    """Who has lost what in a picture, and where it is from."""
+    lost = []
+    for person in record.people:
+        names = [class_name(limb, person.limb_levels[limb]) for limb in LIMBS if person.limb_levels[limb]]
+        lost.append(" + ".join(name.replace("_", " ") for name in names) or "intact")
+    return "; ".join(lost) + "\n" + record.photo.id
+
+
+def write_sheet(folder: Path, cells: int) -> Path | None:
+    """``contact_sheet.png`` in the dataset's folder: evenly spaced samples, twins side by side; None for no cells."""
+    dataset: Dataset = open_dataset(folder)
+    if cells <= 0 or len(dataset) == 0:
+        return None
+    twins = any(path[0] == "with_intact_twin" and n for path, n in dataset.manifest.counts.items())
+    step = 2 if twins else 1
+    scenes = len(dataset) // step
+    chosen = np.unique(np.linspace(0, scenes - 1, max(1, min(cells // step, scenes))).round().astype(int))
+    images, captions = [], []
+    for scene in chosen:
+        samples = [dataset[int(scene) * step + k] for k in range(step)]
+        boxes = np.array([person.bbox_xyxy for sample in samples for person in sample.record.people])
+        for sample in samples:  # twins are cut alike
+            images.append(_around(sample.image(), boxes))
+            captions.append(caption(sample.record))
+    title = f"{folder.name}: {len(dataset)} pictures"
+    subtitle = "each amputee beside their intact twin" if twins else ""
+    return save_contact_sheet(folder / SHEET_NAME, images, captions, title=title, subtitle=subtitle, columns=8)
+
+
+def _around(image: UInt8[np.ndarray, "height width 3"], boxes: Float[np.ndarray, "people 4"]) -> np.ndarray:
+    """The part of the picture with the people in it and a margin."""
+    x0, y0 = boxes[:, :2].min(axis=0)
+    x1, y1 = boxes[:, 2:].max(axis=0)
+    centre_x, centre_y, half = (x0 + x1) / 2, (y0 + y1) / 2, 0.6 * max(x1 - x0, y1 - y0)
+    height, width = image.shape[:2]
+    left, right = int(max(centre_x - half, 0)), int(min(centre_x + half, width))
+    top, bottom = int(max(centre_y - half, 0)), int(min(centre_y + half, height))
+    if right - left < 32 or bottom - top < 32:
+        return image
+    return np.ascontiguousarray(image[top:bottom, left:right])
