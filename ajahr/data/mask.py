@@ -15,6 +15,9 @@ from ajahr.errors import UserError
 
 MAX_PEOPLE = 7
 _STRIDE = 32
+_INVALID = np.array(
+    [not (v == 0 or (v < _STRIDE * MAX_PEOPLE and 1 <= v % _STRIDE <= NUM_JOINTS)) for v in range(256)], np.uint8
+)
 
 
 def person_values(parts: UInt8[np.ndarray, "height width"], person: int) -> UInt8[np.ndarray, "height width"]:
@@ -38,12 +41,7 @@ def split_mask(
 
 def encode_mask(mask: UInt8[np.ndarray, "height width"]) -> bytes:
     """The mask as an 8-bit grey PNG."""
-    parts = mask & np.uint8(_STRIDE - 1)
-    if (
-        mask.max(initial=0) >= _STRIDE * MAX_PEOPLE
-        or parts.max(initial=0) > NUM_JOINTS
-        or (parts[mask > 0] == 0).any()
-    ):
+    if cv2.LUT(mask, _INVALID).any():
         raise ValueError("the mask holds values that are no person's part")
     done, data = cv2.imencode(".png", mask)
     if not done:

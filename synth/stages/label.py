@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float, Float64
 
 from ajahr.anatomy import COCO17, J44, JOINT_LIMB, LDPOSE25, LIMBS
 from ajahr.data.record import (
@@ -29,6 +30,13 @@ _MIN_VISIBLE_PX = 150
 """A person of whom fewer pixels are in sight makes no sample."""
 _DISTAL_COCO = {limb: [i for i in range(17) if JOINT_LIMB[COCO17.anchors[i]] == limb][1:] for limb in LIMBS}
 """Per limb, its elbow and wrist, or knee and ankle."""
+
+
+
+def _bounds(points: Float[np.ndarray, "points 2"]) -> Float64[np.ndarray, "xyxy=4"]:
+    """Box around points. Column by column: numpy reduces the short axis of a long array slowly."""
+    x, y = points[:, 0], points[:, 1]
+    return np.array([x.min(), y.min(), x.max(), y.max()], np.float64)
 
 
 class Label:
@@ -70,7 +78,7 @@ class Label:
         ldpose = ldpose_3d(keypoints_3d, joints_3d, levels)
         keypoints_2d = self._labelled(keypoints_3d, J44.absent(levels), camera, person, seen)
         ldpose_2d = self._labelled(ldpose, LDPOSE25.absent(levels), camera, person, seen)
-        outline = camera.project(mesh.vertices)
+        outline = _bounds(camera.project(mesh.vertices))
         occluded, status = [], []
         for limb in LIMBS:
             visibility = ldpose_2d[_DISTAL_COCO[limb], 2]
@@ -82,7 +90,7 @@ class Label:
             else:
                 status.append(LimbStatus.OCCLUDED if (visibility == OCCLUDED).all() else LimbStatus.INTACT)
         return PersonRecord(
-            bbox_xyxy=np.concatenate([outline.min(axis=0), outline.max(axis=0)]).astype(np.float64),
+            bbox_xyxy=outline,
             pose_rotvec=person.pose_rotvec.astype(np.float64),
             betas=np.resize(person.betas, 10).astype(np.float64),
             body_gender=self.body_gender,
