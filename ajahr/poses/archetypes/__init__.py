@@ -1,0 +1,1 @@
+"""The archetypes, one module a family; `ajahr.poses.sampler` collects them."""
