@@ -44,13 +44,15 @@ NEAR_PX = 3
 """A keypoint in sight lies this close to a pixel of its person in the part mask."""
 BACKGROUND_MARGIN_PX = 24
 BACKGROUND_LEVELS = 3.0
-"""Farther than the margin from every silhouette, the pictures of two twins differ by less than this on average,
-in grey levels: they are one picture, and JPEG's blocks reach no farther than 16 px."""
+"""Farther than the margin from every silhouette, two twins differ by less than this on average, in grey levels:
+they are one photograph there, and JPEG's blocks reach no farther than 16 px."""
 
 
 class PosedPoints(Protocol):
-    joints: np.ndarray
-    keypoints_44: np.ndarray
+    @property
+    def joints(self) -> np.ndarray: ...
+    @property
+    def keypoints_44(self) -> np.ndarray: ...
 
 
 class PosableBody(Protocol):
@@ -141,9 +143,10 @@ def check_person(person: PersonRecord, body: PosableBody | None = None) -> Itera
 
 
 def check_mask(mask: UInt8[np.ndarray, "height width"], record: ImageRecord) -> Iterator[str]:
-    """The part mask against the people: nobody else's part, no lost part, and visible keypoints on their person."""
+    """The part mask against the people: nobody else's part, no lost part, keypoints in sight on their person."""
     if mask.shape != (record.height, record.width):
-        yield f"the part mask is {mask.shape[1]} x {mask.shape[0]}, the picture {record.width} x {record.height}"
+        height, width = mask.shape
+        yield f"the part mask is {width} x {height}, the picture {record.width} x {record.height}"
         return
     who, joint = split_mask(mask)
     if (joint >= NUM_JOINTS).any() or ((who >= 0) & (joint < 0)).any():
@@ -177,7 +180,7 @@ def _check_silhouette(mine: np.ndarray, person: PersonRecord) -> Iterator[str]:
 
 
 def check_twins(record: ImageRecord, twin: ImageRecord) -> Iterator[str]:
-    """``twin`` is the intact twin of ``record``: the same but for the limb levels and what follows from them."""
+    """``twin`` is the intact twin of ``record``: the same but for the levels and what follows from them."""
     if twin.intact_twin is not None:
         yield f"its intact twin {twin.key} names a twin of its own"
     for name in ("scene_id", "photo", "split", "width", "height"):

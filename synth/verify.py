@@ -70,7 +70,7 @@ def verify_dataset(
         tick: called once per sample of the manifest.
 
     Returns:
-        The report. A damaged shard is a problem in it, not an exception, and the others are checked all the same.
+        The report. A damaged shard is a problem in it, no exception; the others are checked all the same.
 
     Raises:
         UserError: there is no finished dataset.
@@ -96,7 +96,7 @@ def verify_dataset(
                 report.add(
                     f"{sample.where}: photo {record.photo.id} is in split {splits[record.photo.id]} too"
                 )
-            pairs.add(sample, usable=not problems)
+            pairs.add(sample, whole=not problems)
             counts.update(count_record(record))
             records.append(record)
             report.samples += 1
@@ -105,7 +105,7 @@ def verify_dataset(
                 tick()
         _check_arrays(folder, number, records, report)
         report.shards += 1
-        pairs.forget_pictures()
+        pairs.end_shard(shard_paths(folder, number).tar)
     pairs.finish()
     _check_counts(counts, manifest, report)
     return report
@@ -228,8 +228,8 @@ def _check_sample(sample: Sample, body: PosableBody | None) -> list[str]:
 
 
 @dataclass
-class _Half:
-    """One of a pair that waits for the other. ``sample`` is dropped when its shard ends."""
+class _Waiting:
+    """A picture whose intact twin has not come yet. ``sample`` is dropped when its shard ends."""
 
     record: ImageRecord
     where: str
@@ -237,45 +237,54 @@ class _Half:
 
 
 class _Twins:
-    """Brings pictures and their intact twins together, in whatever order they come."""
+    """Brings pictures and their intact twins together, in whatever order and shards they come."""
 
     def __init__(self, report: VerifyReport) -> None:
         self._report = report
-        self._waiting: dict[str, _Half] = {}
-        """By the twin's key: pictures whose twin has not come yet."""
-        self._seen: dict[str, _Half] = {}
-        """By their own key: pictures that name no twin, and may be one."""
+        self._waiting: dict[str, list[_Waiting]] = {}
+        """By the twin's key."""
+        self._here: dict[str, Sample] = {}
+        """Possible twins of this shard, by their own key."""
+        self._elsewhere: dict[str, Path] = {}
+        """Shards of those before."""
 
-    def add(self, sample: Sample, *, usable: bool) -> None:
-        """A sample; one that is not ``usable`` has its labels compared, not its pixels."""
-        half = _Half(sample.record, sample.where, sample if usable else None)
-        twin_key = sample.record.intact_twin
-        if twin_key is None:
-            if (one := self._waiting.pop(sample.key, None)) is not None:
-                self._compare(one, half)
-            else:
-                self._seen[sample.key] = half
-        elif (twin := self._seen.pop(twin_key, None)) is not None:
-            self._compare(half, twin)
-        elif twin_key in self._waiting:
-            self._report.add(f"{sample.where}: its intact twin {twin_key} is another picture's already")
+    def add(self, sample: Sample, *, whole: bool) -> None:
+        """A sample; the pixels are compared only of those whose picture and mask are ``whole``."""
+        record, pixels = sample.record, sample if whole else None
+        if record.intact_twin is None:
+            self._here[sample.key] = sample
+            for one in self._waiting.pop(sample.key, []):
+                self._compare(one, record, pixels)
+            return
+        one = _Waiting(record, sample.where, pixels)
+        if record.intact_twin in self._here:
+            twin = self._here[record.intact_twin]
+            self._compare(one, twin.record, twin if whole else None)
+        elif record.intact_twin in self._elsewhere:
+            path = self._elsewhere[record.intact_twin]
+            twin = read_sample(path, record.intact_twin, index_shard(path)[record.intact_twin])
+            self._compare(one, twin.record, None)
         else:
-            self._waiting[twin_key] = half
+            self._waiting.setdefault(record.intact_twin, []).append(one)
 
-    def _compare(self, one: _Half, twin: _Half) -> None:
+    def _compare(self, one: _Waiting, twin: ImageRecord, pixels: Sample | None) -> None:
         self._report.pairs += 1
-        problems = list(check_twins(one.record, twin.record))
-        if not problems and one.sample is not None and twin.sample is not None:
-            anybody = (one.sample.mask() > 0) | (twin.sample.mask() > 0)
-            problems += check_backgrounds(one.sample.image(), twin.sample.image(), anybody)
+        problems = list(check_twins(one.record, twin))
+        if not problems and one.sample is not None and pixels is not None:
+            anybody = (one.sample.mask() > 0) | (pixels.mask() > 0)
+            problems += check_backgrounds(one.sample.image(), pixels.image(), anybody)
         for problem in problems:
             self._report.add(f"{one.where}: {problem}")
 
-    def forget_pictures(self) -> None:
-        """A shard has ended: keep labels only of those whose twin is in another one."""
-        for half in (*self._waiting.values(), *self._seen.values()):
-            half.sample = None
+    def end_shard(self, path: Path) -> None:
+        """Pictures are kept no longer than their shard: memory stays flat however large the dataset is."""
+        self._elsewhere.update(dict.fromkeys(self._here, path))
+        self._here.clear()
+        for waiting in self._waiting.values():
+            for one in waiting:
+                one.sample = None
 
     def finish(self) -> None:
-        for key, half in self._waiting.items():
-            self._report.add(f"{half.where}: its intact twin {key} is not in the dataset")
+        for key, waiting in self._waiting.items():
+            for one in waiting:
+                self._report.add(f"{one.where}: its intact twin {key} is not in the dataset")

@@ -156,10 +156,7 @@ def claim_folder(folder: Path, stamp: RunStamp) -> RunStamp:
                 f"{folder}: holds other things ({foreign[0]}); choose an empty or a new output folder"
             )
         write_atomic(path, _dump(stamp.tree()))
-    fields = FieldReader(parse_json(read_bytes(path), str(path)), str(path))
-    fields.take_version()
-    found = RunStamp.read(fields)
-    fields.done()
+    found = read_stamp(folder)
     old = found.tree()
     difference = _difference({**old, "code": None}, {**new, "code": None})
     if difference is not None:
@@ -171,6 +168,16 @@ def claim_folder(folder: Path, stamp: RunStamp) -> RunStamp:
         if place.is_dir():
             remove_stale(place)
     return found
+
+
+def read_stamp(folder: Path) -> RunStamp:
+    """config.json of a folder. UserError if there is none or it is not of this schema."""
+    path = folder / CONFIG_NAME
+    fields = FieldReader(parse_json(read_bytes(path), str(path)), str(path))
+    fields.take_version()
+    stamp = RunStamp.read(fields)
+    fields.done()
+    return stamp
 
 
 @dataclass(frozen=True)
