@@ -6,11 +6,11 @@ The rules are those of `ajahr.data.record`; nothing here knows how a picture was
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 
 from ajahr.anatomy import (
     J44,
@@ -44,10 +44,11 @@ NEAR_PX = 3
 """A keypoint in sight lies this close to a pixel of its person in the part mask."""
 BACKGROUND_MARGIN_PX = 24
 BACKGROUND_LEVELS = 3.0
-"""Farther than the margin from every silhouette, two twins differ by less than this on average, in grey levels:
-they are one photograph there, and JPEG's blocks reach no farther than 16 px."""
+"""Farther than the margin from every silhouette, two twins differ by less than this on average, in grey
+levels: they are one photograph there, and JPEG's blocks reach no farther than 16 px."""
 
 
+@runtime_checkable
 class PosedPoints(Protocol):
     @property
     def joints(self) -> np.ndarray: ...
@@ -55,6 +56,7 @@ class PosedPoints(Protocol):
     def keypoints_44(self) -> np.ndarray: ...
 
 
+@runtime_checkable
 class PosableBody(Protocol):
     """`ajahr.body.fast.FastBody`, as far as it is needed here."""
 
@@ -143,7 +145,7 @@ def check_person(person: PersonRecord, body: PosableBody | None = None) -> Itera
 
 
 def check_mask(mask: UInt8[np.ndarray, "height width"], record: ImageRecord) -> Iterator[str]:
-    """The part mask against the people: nobody else's part, no lost part, keypoints in sight on their person."""
+    """The part mask against the people: no lost part, nobody else's, keypoints in sight on their person."""
     if mask.shape != (record.height, record.width):
         height, width = mask.shape
         yield f"the part mask is {width} x {height}, the picture {record.width} x {record.height}"
@@ -207,12 +209,9 @@ def check_twins(record: ImageRecord, twin: ImageRecord) -> Iterator[str]:
 def check_backgrounds(
     image: UInt8[np.ndarray, "height width 3"],
     other: UInt8[np.ndarray, "height width 3"],
-    anybody: np.ndarray,
+    anybody: Bool[np.ndarray, "height width"],
 ) -> Iterator[str]:
-    """Away from ``anybody`` (bool, both silhouettes) two twins show the same picture."""
-    if image.shape != other.shape or image.shape[:2] != anybody.shape:
-        yield "the intact twin's picture has another size"
-        return
+    """Away from ``anybody`` (both silhouettes) two twins of one size show the same picture."""
     side = 2 * BACKGROUND_MARGIN_PX + 1
     far = cv2.dilate(anybody.astype(np.uint8), np.ones((side, side), np.uint8)) == 0
     if np.count_nonzero(far) < 256:
