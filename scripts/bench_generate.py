@@ -78,7 +78,8 @@ def measure(job: GenerateConfig, workers: int) -> tuple[float, list[float]]:
         start, answers = context.Barrier(workers), context.Queue()
         shards = list(range(job.num_shards))
         processes = [
-            context.Process(target=work, args=(job, shards[i::workers], start, answers)) for i in range(workers)
+            context.Process(target=work, args=(job, shards[i::workers], start, answers))
+            for i in range(workers)
         ]
         for process in processes:
             process.start()
@@ -90,7 +91,9 @@ def measure(job: GenerateConfig, workers: int) -> tuple[float, list[float]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--pictures", type=int, default=800, help="per process, timed")
     parser.add_argument("--memory", type=int, default=0, help="pictures of the memory run; 0 leaves it out")
     args = parser.parse_args()
@@ -109,7 +112,9 @@ def main() -> None:
         shard = args.pictures // 4
         one, memory = measure(job("one", 5 * shard, shard), 1)
         two, _ = measure(job("two", 10 * shard, shard), 2)
-        table = Table("processes", "pictures/s", "ratio", "worker memory, MB", title="generator, 640x480, 4 samples")
+        table = Table(
+            "processes", "pictures/s", "ratio", "worker memory, MB", title="generator, 640x480, 4 samples"
+        )
         table.add_row("1", f"{one:.1f}", "1.00", f"{memory[-1]:.0f}")
         table.add_row("2", f"{two:.1f}", f"{two / one:.2f}", "")
         console.print(table)

@@ -122,10 +122,17 @@ class BackgroundBank:
         for path in sorted(folder.glob("*.json")):
             entry = json.loads(path.read_text())
             slots = tuple(
-                Slot(**{k: tuple(v) if k in ("bbox_xyxy", "pelvis_px") and v is not None else v for k, v in s.items()})
+                Slot(
+                    **{
+                        k: tuple(v) if k in ("bbox_xyxy", "pelvis_px") and v is not None else v
+                        for k, v in s.items()
+                    }
+                )
                 for s in entry.pop("slots")
             )
-            self.backgrounds.append(Background(name=path.stem, path=path.with_suffix(".jpg"), slots=slots, **entry))
+            self.backgrounds.append(
+                Background(name=path.stem, path=path.with_suffix(".jpg"), slots=slots, **entry)
+            )
         for path in sorted((folder / "dropped").glob("*.json")):
             reason = json.loads(path.read_text())["reason"]
             self.drops[reason] = self.drops.get(reason, 0) + 1
@@ -146,7 +153,9 @@ class BackgroundBank:
             return found
         image = cv2.imread(str(background.path), cv2.IMREAD_COLOR)
         if image is None:
-            raise UserError(f"{background.path}: the background cannot be read; delete its .json and run again")
+            raise UserError(
+                f"{background.path}: the background cannot be read; delete its .json and run again"
+            )
         image = np.ascontiguousarray(image[..., ::-1])
         image.setflags(write=False)
         self._cache[background.name] = image

@@ -72,7 +72,13 @@ class PoseConfig:
 
     fitted_share: float = 0.4
     families: dict[str, float] = field(
-        default_factory=lambda: {"everyday": 0.4, "sport": 0.25, "seated": 0.15, "wheelchair": 0.12, "lying": 0.08}
+        default_factory=lambda: {
+            "everyday": 0.4,
+            "sport": 0.25,
+            "seated": 0.15,
+            "wheelchair": 0.12,
+            "lying": 0.08,
+        }
     )
     camera_pitch_deg: float = 12.0
 
@@ -232,7 +238,9 @@ class GenerateConfig:
         except ValueError:
             i, n = -1, 0
         if not 0 <= i < n:
-            raise UserError(f"config: run.shards is i/n with 0 <= i < n, such as 0/4, not {self.run.shards!r}")
+            raise UserError(
+                f"config: run.shards is i/n with 0 <= i < n, such as 0/4, not {self.run.shards!r}"
+            )
         return list(range(i, self.num_shards, n))
 
 

@@ -160,6 +160,4 @@ def generate(config: GenerateConfig, progress: Progress) -> Manifest | None:
         progress.note(f"{total} pictures in {time.monotonic() - started:.1f} s on {workers} processes")
     if not all(shard_is_whole(config.output, shard) for shard in range(config.num_shards)):
         return None
-    return finish_dataset(
-        config.output, stamp, config.num_shards, BackgroundBank(work / "backgrounds").drops
-    )
+    return finish_dataset(config.output, stamp, config.num_shards, BackgroundBank(work / "backgrounds").drops)

@@ -116,7 +116,9 @@ def prepare_one(config: GenerateConfig, folder: Path, task: PhotoTask, tick: Cal
     options = config.backgrounds
     try:
         if task.photo is None:
-            clean = prepare_clean(task.path, max_side=options.max_side, source=task.source, licence=task.licence)
+            clean = prepare_clean(
+                task.path, max_side=options.max_side, source=task.source, licence=task.licence
+            )
             slots = invented_slots(clean, task.index)
         else:
             clean = prepare_photo(
@@ -159,7 +161,10 @@ def person_slots(clean: CleanBackground, config: GenerateConfig) -> list[Slot]:
 
         camera = Camera.centred(width, height, config.render.focal_factor * max(width, height))
         fits = fit_people([_confident(slot) for slot in clean.slots], camera, config.body)
-    return [_slot(clean, slot, fit, config.backgrounds.max_fit_error) for slot, fit in zip(clean.slots, fits, strict=True)]
+    return [
+        _slot(clean, slot, fit, config.backgrounds.max_fit_error)
+        for slot, fit in zip(clean.slots, fits, strict=True)
+    ]
 
 
 def _confident(slot: PersonSlot) -> np.ndarray | None:
@@ -226,7 +231,9 @@ def texture_source(
     appearance = config.appearance
     if appearance.kind == "bedlam":
         if appearance.bank is None:
-            raise UserError("config: appearance.kind bedlam needs 'appearance.bank', the folder of BEDLAM's textures")
+            raise UserError(
+                "config: appearance.kind bedlam needs 'appearance.bank', the folder of BEDLAM's textures"
+            )
         return BedlamTextures(appearance.bank)
     if appearance.bank is not None:
         return TextureBank(appearance.bank)

@@ -18,7 +18,9 @@ class Progress:
     A terminal gets a live bar; a log file gets one line when a step starts, every ``log_seconds`` and when it ends.
     """
 
-    def __init__(self, console: Console | None = None, *, quiet: bool = False, log_seconds: float = 30.0) -> None:
+    def __init__(
+        self, console: Console | None = None, *, quiet: bool = False, log_seconds: float = 30.0
+    ) -> None:
         self.console = console or Console(file=sys.stderr)
         self.quiet, self.log_seconds = quiet, log_seconds
 

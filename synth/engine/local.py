@@ -111,4 +111,3 @@ def _drain(ticks: Any, tick: Callable[[], None]) -> None:
 def worker_count(workers: int) -> int:
     """``workers``, or one per core this process may use when it is 0."""
     return workers or len(os.sched_getaffinity(0))
-

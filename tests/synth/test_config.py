@@ -47,7 +47,9 @@ def test_shards_cover_every_sample_once_however_they_are_split():
     whole = config(num_images=103, shard_size=10)
     indices = [i for shard in range(whole.num_shards) for i in whole.shard_indices(shard)]
     assert indices == list(range(103))
-    parts = [config(num_images=103, shard_size=10, run=RunConfig(shards=f"{i}/3")).my_shards() for i in range(3)]
+    parts = [
+        config(num_images=103, shard_size=10, run=RunConfig(shards=f"{i}/3")).my_shards() for i in range(3)
+    ]
     assert sorted(sum(parts, [])) == list(range(11))
 
 

@@ -17,7 +17,14 @@ from ajahr.anatomy import ABSENT_TABLE, LDPOSE25, LIMBS
 from ajahr.data.dataset import open_dataset
 from ajahr.data.mask import split_mask
 from ajahr.errors import UserError
-from synth.config import AmputationConfig, AppearanceConfig, GenerateConfig, PhotoSource, RenderConfig, RunConfig
+from synth.config import (
+    AmputationConfig,
+    AppearanceConfig,
+    GenerateConfig,
+    PhotoSource,
+    RenderConfig,
+    RunConfig,
+)
 from synth.generate import generate
 from synth.progress import Progress
 from synth.verify import verify_dataset
@@ -127,7 +134,9 @@ def test_twins_differ_in_their_limbs_and_nowhere_else(made):
         for name in ("pose_rotvec", "betas", "transl"):
             assert np.array_equal(getattr(a, name), getattr(b, name))
         outside = (amputee.mask() == 0) & (twin.mask() == 0)
-        outside = cv2.erode(outside.astype(np.uint8), np.ones((17, 17))) > 0  # JPEG blocks reach 8 px, chroma 16
+        outside = (
+            cv2.erode(outside.astype(np.uint8), np.ones((17, 17))) > 0
+        )  # JPEG blocks reach 8 px, chroma 16
         assert np.array_equal(amputee.image()[outside], twin.image()[outside])
 
 
