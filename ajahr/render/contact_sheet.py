@@ -25,7 +25,7 @@ def contact_sheet(
     title: str = "",
     subtitle: str = "",
     columns: int | None = None,
-    cell: tuple[int, int] = (256, 256),
+    cell: tuple[int, int] | None = None,
     caption_lines: int = 2,
 ) -> UInt8[np.ndarray, "height width 3"]:
     """One RGB image of captioned thumbnails in reading order.
@@ -38,7 +38,8 @@ def contact_sheet(
         images: RGB of any sizes.
         captions: one per image.
         columns: as many as make the sheet about 3:2 when None.
-        cell: width and height of the pictures on the sheet, px.
+        cell: width and height of the pictures on the sheet, px; 256 wide and as high as the middle one of
+            the images is in proportion when None.
 
     Raises:
         ValueError: no image, or another number of captions.
@@ -47,6 +48,9 @@ def contact_sheet(
         raise ValueError(
             f"a sheet needs images and a caption for each, got {len(images)} and {len(captions)}"
         )
+    if cell is None:
+        shape = float(np.median([image.shape[0] / max(image.shape[1], 1) for image in images]))
+        cell = 256, round(256 * min(max(shape, 0.5), 1.5))
     width, height = cell
     text_size = max(11, round(width / 18))
     line = round(text_size * 1.35)
@@ -57,7 +61,7 @@ def contact_sheet(
     columns = min(columns, len(images))
     rows = math.ceil(len(images) / columns)
 
-    head = gap + (round(text_size * 2.2) if title else 0) + (round(line * 1.2) if subtitle else 0)
+    head = gap + (round(text_size * 2.2) if title else 0) + (round(line * 1.6) if subtitle else 0)
     sheet = np.empty((head + rows * step_y, gap + columns * step_x, 3), np.uint8)
     sheet[:] = _PAPER
     corners = [(gap + step_x * (k % columns), head + step_y * (k // columns)) for k in range(len(images))]
@@ -88,7 +92,7 @@ def save_contact_sheet(
     title: str = "",
     subtitle: str = "",
     columns: int | None = None,
-    cell: tuple[int, int] = (256, 256),
+    cell: tuple[int, int] | None = None,
     caption_lines: int = 2,
 ) -> Path:
     """`contact_sheet` as a PNG, whole or not at all.

@@ -81,15 +81,15 @@ def draw_skeleton(
         points_px: x, y in the order of ``layout``.
         absent: keypoints that do not exist, as `KeypointLayout.absent` gives them.
         visible: keypoints in sight; all when None.
-        size: radius of a point, px; by the image's size when None.
+        size: radius of a point, px; by the person's size when None.
     """
     if len(points_px) != len(layout):
         raise ValueError(f"{layout.name} has {len(layout)} keypoints, got {len(points_px)}")
-    drawn = np.isfinite(points_px).all(axis=1)
+    drawn: np.ndarray = np.asarray(np.isfinite(points_px).all(axis=1))
     if absent is not None:
         drawn &= ~absent
     seen: np.ndarray = np.full(len(layout), True) if visible is None else visible
-    radius = size or max(2.0, max(image.shape[:2]) / 160)
+    radius = size or _radius(points_px[drawn], max(image.shape[:2]))
     colours = [
         RESIDUAL_COLOUR if i in layout.residual else LIMB_COLOURS[JOINT_LIMB[anchor]]
         for i, anchor in enumerate(layout.anchors)
@@ -97,12 +97,18 @@ def draw_skeleton(
     out = np.array(image, order="C")
     for a, b in layout.edges:
         if drawn[a] and drawn[b]:
-            # the bone takes the colour of its outer end; between trunk and limb that is the limb
+            within_limb = JOINT_LIMB[layout.anchors[a]] == JOINT_LIMB[layout.anchors[b]]
+            colour = colours[b] if within_limb else LIMB_COLOURS[-1]  # hip to shoulder belongs to the trunk
             dashed = not (seen[a] and seen[b])
-            _bone(out, points_px[a], points_px[b], colours[b], radius * 0.75, dashed=dashed)
+            _bone(out, points_px[a], points_px[b], colour, radius * 0.75, dashed=dashed)
     for i in np.flatnonzero(drawn):
         _point(out, points_px[i], colours[i], radius, filled=bool(seen[i]), diamond=int(i) in layout.residual)
     return out
+
+
+def _radius(points, image_size: int) -> float:
+    extent = float(np.ptp(points, axis=0).max()) if len(points) else 0.0
+    return max(1.5, min(extent / 70, image_size / 130))
 
 
 def _fixed(point) -> tuple[int, int]:
@@ -154,7 +160,7 @@ def draw_box(
 ) -> UInt8[np.ndarray, "height width 3"]:
     """``image`` with a box (px) on it."""
     out = np.array(image, order="C")
-    width = max(image.shape[:2]) / 320
+    width = min(image.shape[:2]) / 240
     for line, thickness in ((_OUTLINE, width + 2), (colour, width)):
         cv2.rectangle(
             out,
@@ -183,7 +189,7 @@ def draw_label(
     if not text:
         return np.array(image)
     height, width = image.shape[:2]
-    size = size or max(11, round(max(height, width) / 40))
+    size = size or max(11, round(min(height, width) / 22))
     canvas = Image.fromarray(image)
     draw = ImageDraw.Draw(canvas, "RGBA")
     pad = max(2, size // 4)

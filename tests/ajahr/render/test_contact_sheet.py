@@ -94,3 +94,11 @@ def test_no_images_or_too_few_captions_are_errors():
         contact_sheet([], [])
     with pytest.raises(ValueError, match="images and a caption"):
         contact_sheet([plain(RED, 4, 4)], [])
+
+
+@pytest.mark.parametrize(("shape", "height"), [((480, 640), 192), ((10, 100), 128), ((100, 10), 384)])
+def test_cells_take_the_shape_of_the_middle_image(shape, height):
+    sheet = contact_sheet([plain(RED, *shape)] * 3 + [plain(BLUE, 50, 50)], [""] * 4, columns=1)
+    assert boxes(sheet, BLUE)[3] - boxes(sheet, BLUE)[1] == min(height, 256)
+    x0, y0, x1, y1 = boxes(sheet[: sheet.shape[0] // 4], RED)
+    assert (x1 - x0 == 256) or (y1 - y0 == height)
