@@ -7,7 +7,7 @@ import numpy as np
 from synth.appearance.atlas import Atlas, Texels
 from synth.appearance.canvas import Canvas, bump, smoothstep
 from synth.appearance.fabrics import cloth_colours, fold_shading
-from synth.appearance.look import Bottom, Feet, Look, Top
+from synth.appearance.look import Bottom, Feet, Look, Rgb, Top
 
 _FONT = {
     "0": (7, 5, 5, 5, 7), "1": (2, 6, 2, 2, 7), "2": (7, 1, 7, 4, 7), "3": (7, 1, 7, 1, 7),
@@ -139,7 +139,7 @@ def _back_pockets(atlas: Atlas, waist: float) -> np.ndarray:
     return 0.5 * bump(np.maximum(a, b), 0, 0.0018 * s) * (atlas.normal[:, 2] < -0.2)
 
 
-def paint_belt(canvas: Canvas, colour: tuple[float, float, float]) -> None:
+def paint_belt(canvas: Canvas, colour: Rgb) -> None:
     """A belt at the trousers' upper edge, with a buckle."""
     atlas = canvas.atlas
     s, waist = atlas.landmarks.scale, waist_height(atlas)

@@ -10,7 +10,7 @@ from typing import Any
 
 from synth.appearance.groups import Group, Sex
 
-Rgb = tuple[float, float, float]
+Rgb = tuple[int | float, int | float, int | float]
 
 NECKLINES = ("crew", "v", "scoop", "collar", "turtleneck", "tank")
 PATTERNS = ("plain", "stripes", "pinstripes", "check", "dots", "heather", "denim", "camouflage", "floral")

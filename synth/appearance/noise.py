@@ -12,16 +12,20 @@ from jaxtyping import Float32
 from numba import njit
 
 
+_LOW = np.uint64(0xFFFFFFFF)
+
+
 @njit(cache=True, inline="always")
 @typing.no_type_check
 def _lattice(x, y, z, seed):
-    """Hash of a lattice point to 0..1."""
-    h = np.uint32(x) * np.uint32(0x8DA6B343) ^ np.uint32(y) * np.uint32(0xD8163841)
-    h ^= np.uint32(z) * np.uint32(0xCB1AB31F) ^ np.uint32(seed) * np.uint32(0x9E3779B9)
-    h = (h ^ (h >> np.uint32(16))) * np.uint32(0x7FEB352D)
-    h = (h ^ (h >> np.uint32(15))) * np.uint32(0x846CA68B)
-    h ^= h >> np.uint32(16)
-    return np.float32(h & np.uint32(0xFFFFFF)) * np.float32(1.0 / 16777216.0)
+    """Hash of a lattice point to 0..1, in 32-bit arithmetic: numba widens, so every product is cut."""
+    h = np.uint64(x) * np.uint64(0x8DA6B343) ^ np.uint64(y) * np.uint64(0xD8163841)
+    h ^= np.uint64(z) * np.uint64(0xCB1AB31F) ^ np.uint64(seed) * np.uint64(0x9E3779B9)
+    h &= _LOW
+    h = ((h ^ (h >> np.uint64(16))) * np.uint64(0x7FEB352D)) & _LOW
+    h = ((h ^ (h >> np.uint64(15))) * np.uint64(0x846CA68B)) & _LOW
+    h ^= h >> np.uint64(16)
+    return np.float32(h & np.uint64(0xFFFFFF)) * np.float32(1.0 / 16777216.0)
 
 
 @njit(cache=True)
@@ -62,7 +66,7 @@ def _fractal(points, frequency, octaves, gain, seed, out):
 
 def fractal_noise(
     points: Float32[np.ndarray, "points 3"],
-    frequency: float | tuple[float, float, float],
+    frequency: float | int | tuple[float | int, float | int, float | int],
     seed: int,
     octaves: int = 3,
     gain: float = 0.5,
