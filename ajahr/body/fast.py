@@ -1,8 +1,8 @@
 """One person, fast, without torch: the generator's body.
 
-The same body as `ajahr.body.body` in float32, by three savings: skin weights are sparse (about two joints a
-vertex matter), a shape is kept while the betas stay the same, and a body without posedirs pays nothing for
-them.
+The same body as `ajahr.body.body`, by four savings: skin weights are sparse (two joints a vertex on average),
+a shape is kept while the betas stay the same, a body without posedirs pays nothing for them, and posedirs are
+kept as 16-bit integers, which moves a vertex by at most about 0.02 mm.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class FastBody:
         self._J_shapedirs = np.einsum("jv,vcb->jcb", regress, data.shapedirs.astype(np.float64))
         self._weights = _csr(data.weights)
         self._J19 = _csr(data.J19_regressor)
-        self._posedirs = None if data.posedirs is None else np.ascontiguousarray(data.posedirs)
+        self._posedirs = None if data.posedirs is None else _in_blocks(data.posedirs)
         self._vertex_ids = np.array([data.vertex_ids[k] for k in VERTEX_KEYS])
         self._shape: tuple[bytes, np.ndarray, np.ndarray] | None = None
 
@@ -105,7 +105,7 @@ class FastBody:
         )
         v_posed = v_shaped
         if self._posedirs is not None:
-            v_posed = v_shaped + (feature @ self._posedirs).reshape(-1, 3)
+            v_posed = _add_offsets(v_shaped, feature, *self._posedirs)
         vertices = _skin(v_posed, transforms, *self._weights)
         all_45 = np.concatenate([joints, vertices[self._vertex_ids]])
         extra = _gather(vertices, *self._J19)
@@ -123,6 +123,56 @@ def _csr(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     starts = np.searchsorted(rows, np.arange(len(matrix) + 1))
     # unsigned: numba then leaves out the test for negative indices, a quarter of the skinning time
     return starts.astype(np.uint32), columns.astype(np.uint32), matrix[rows, columns].astype(np.float32)
+
+
+_BLOCK, _ROWS, _LANES = 1024, 8, 16  # coordinates with a scale, rows added in one pass, coordinates at a time
+
+
+def _in_blocks(posedirs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Posedirs as 16-bit integers in the order `_add_offsets` reads them, and a scale (blocks, 208) for each
+    run.
+
+    At one person, posedirs cost what it takes to read them: half the bytes, in order, are 1.4 times the
+    speed.
+    """
+    features, coordinates = posedirs.shape
+    padded = np.zeros((-(-features // _ROWS) * _ROWS, -(-coordinates // _BLOCK) * _BLOCK), np.float32)
+    padded[:features, :coordinates] = posedirs
+    blocks = padded.reshape(len(padded), -1, _BLOCK).swapaxes(0, 1)
+    scale = np.abs(blocks).max(axis=2) / np.float32(32767)
+    steps = np.rint(blocks / np.where(scale > 0, scale, 1)[..., None]).astype(np.int16)
+    steps = steps.reshape(len(blocks), -1, _ROWS, _BLOCK // _LANES, _LANES).swapaxes(2, 3)
+    return np.ascontiguousarray(steps), np.ascontiguousarray(scale)
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"})
+@typing.no_type_check
+def _add_offsets(rest, feature, blocks, scale):
+    """Rest vertices (V, 3) plus the pose-dependent offsets of ``feature`` (207,)."""
+    out = np.zeros(scale.shape[0] * _BLOCK, np.float32)
+    out[: rest.size] = rest.reshape(-1)
+    amount = np.zeros(scale.shape[1], np.float32)
+    for b in range(blocks.shape[0]):
+        for p in range(len(feature)):
+            amount[p] = feature[p] * scale[b, p]
+        for g in range(blocks.shape[1]):
+            p = _ROWS * g
+            a0, a1, a2, a3 = amount[p], amount[p + 1], amount[p + 2], amount[p + 3]
+            a4, a5, a6, a7 = amount[p + 4], amount[p + 5], amount[p + 6], amount[p + 7]
+            for c in range(_BLOCK // _LANES):
+                q, start = blocks[b, g, c], b * _BLOCK + c * _LANES
+                for i in range(_LANES):
+                    out[start + i] += (
+                        a0 * np.float32(q[0, i])
+                        + a1 * np.float32(q[1, i])
+                        + a2 * np.float32(q[2, i])
+                        + a3 * np.float32(q[3, i])
+                        + a4 * np.float32(q[4, i])
+                        + a5 * np.float32(q[5, i])
+                        + a6 * np.float32(q[6, i])
+                        + a7 * np.float32(q[7, i])
+                    )
+    return out[: rest.size].reshape(rest.shape)
 
 
 @njit(cache=True, nogil=True)

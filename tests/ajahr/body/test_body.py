@@ -84,7 +84,8 @@ def test_equals_the_one_person_path(which, posedirs_from, request):
     for i, levels in enumerate(LEVELS):
         one = fast(betas[i].numpy(), rotmats[i].numpy(), absent_joint_mask(levels), shift[i].numpy())
         for name in ("vertices", "joints", "keypoints_44", "coco17", "ldpose25"):
-            np.testing.assert_allclose(getattr(batch, name)[i], getattr(one, name), atol=5e-6, err_msg=name)
+            precision = 5e-6 if data.posedirs is None else 2e-5
+            np.testing.assert_allclose(getattr(batch, name)[i], getattr(one, name), atol=precision)
 
 
 # --- law

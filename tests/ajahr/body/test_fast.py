@@ -78,7 +78,8 @@ def test_equals_the_naive_loop(which, levels, posedirs_from, request):
     betas = np.random.default_rng(1).normal(size=10)
     vertices, joints = naive(body, betas, random_pose(2), absent, posedirs_from)
     found = FastBody(body, posedirs_from)(betas, random_pose(2), absent)
-    np.testing.assert_allclose(found.vertices, vertices, atol=3e-6)
+    precision = 3e-6 if body.posedirs is None else 2e-5  # 16-bit posedirs
+    np.testing.assert_allclose(found.vertices, vertices, atol=precision)
     np.testing.assert_allclose(found.joints, joints, atol=1e-6)
 
 
