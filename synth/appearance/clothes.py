@@ -178,13 +178,13 @@ def neck_opening(atlas: Atlas, neckline: str) -> Texels:
     distance = np.maximum(rim - y, x - wide)
     front = z > nape[2]
     if neckline in ("v", "collar"):
-        depth = 0.085 if neckline == "v" else 0.035
+        depth = 0.07 if neckline == "v" else 0.03
         tip = notch - depth
         slope = wide / (nape[1] - tip)
         vee = (x - slope * (y - tip)) / np.hypot(1, slope)
         distance = np.where(front, np.minimum(distance, np.maximum(vee, x - wide)), distance)
     elif neckline in ("scoop", "tank"):
-        depth = 0.1 if neckline == "scoop" else 0.075
+        depth = 0.085 if neckline == "scoop" else 0.07
         bowl = np.hypot(x / wide, (y - nape[1]).clip(max=0) / (nape[1] - notch + depth)) - 1
         distance = np.where(front, np.minimum(distance, np.maximum(bowl * wide, x - wide)), distance)
     return (s * np.minimum(distance, head)).astype(np.float32)

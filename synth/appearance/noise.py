@@ -11,7 +11,6 @@ import numpy as np
 from jaxtyping import Float32
 from numba import njit
 
-
 _LOW = np.uint64(0xFFFFFFFF)
 
 

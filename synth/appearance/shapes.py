@@ -14,6 +14,9 @@ from synth.appearance.groups import Sex
 
 HEIGHT_RANGE_M = (1.40, 2.05)
 """Statures kept: beyond them the linear shape space extrapolates."""
+MAX_DEVIATION = 2.3
+"""Largest deviation along any axis of a sex's distribution, in standard deviations: further out, waists pinch
+and limbs turn to sticks."""
 _MAX_DRAWS = 64
 
 _heights: MutableMapping[BodyData, tuple[float, np.ndarray]] = weakref.WeakKeyDictionary()
@@ -32,15 +35,17 @@ def stature_m(body: BodyData, betas: Float32[np.ndarray, " betas"]) -> float:
 def sample_betas(
     rng: np.random.Generator, sex: Sex | Literal["male", "female"], body: BodyData
 ) -> Float32[np.ndarray, " betas"]:
-    """Betas of a random adult of that sex, drawn again while the stature is outside `HEIGHT_RANGE_M`.
+    """Betas of a random adult of that sex, drawn again while beyond `HEIGHT_RANGE_M` or `MAX_DEVIATION`.
 
     The embedded body knows how the betas of men and women are spread (`BodyData.betas_of_sex`); on an SMPL
     file they are standard normal, whatever the sex: there the file's own gender decides.
     """
     name: Literal["male", "female"] = "male" if str(sex) == "male" else "female"
-    betas = body.draw_betas(rng, name)
+    known = body.betas_of_sex.get(name)
     for _ in range(_MAX_DRAWS):
-        if HEIGHT_RANGE_M[0] <= stature_m(body, betas) <= HEIGHT_RANGE_M[1]:
-            return betas
         betas = body.draw_betas(rng, name)
+        deviation = betas if known is None else np.linalg.solve(known.cholesky, betas - known.mean)
+        usual = np.abs(deviation).max() <= MAX_DEVIATION
+        if usual and HEIGHT_RANGE_M[0] <= stature_m(body, betas) <= HEIGHT_RANGE_M[1]:
+            return betas
     return body.draw_betas(rng, name, spread=0.0)

@@ -272,7 +272,8 @@ def sample_look(seed: int, index: int, sex: Sex | None = None, group: Group | No
     hair = _sample_hair(rng, sex, group, age, (float(r), float(g), float(b)))
     top = _sample_top(rng, sex)
     bottom = _sample_bottom(rng, sex, top is not None and top.tucked)
-    if top is not None and rng.random() < 0.04:  # a track suit or overall: one cloth
+    one_cloth = rng.random() < 0.06  # a track suit or overall
+    if one_cloth and top is not None and top.fabric.pattern in ("plain", "heather", "denim", "pinstripes"):
         bottom = dataclasses.replace(bottom, fabric=dataclasses.replace(top.fabric, seed=bottom.fabric.seed))
     if hair.style == "headscarf" and top is not None:  # worn with covered arms and legs
         neckline = top.neckline if top.neckline in ("crew", "collar", "turtleneck") else "crew"

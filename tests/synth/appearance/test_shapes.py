@@ -30,6 +30,16 @@ def test_law_adults_and_men_are_taller(body):
     assert 0.06 < men.mean() - women.mean() < 0.2 and 0.03 < women.std() < 0.12
 
 
+@pytest.mark.parametrize("sex", ["male", "female"])
+def test_law_nobody_is_far_from_the_mean_of_their_sex(body, sex):
+    rng, known = np.random.default_rng(3), body.betas_of_sex[sex]
+    z = np.stack(
+        [np.linalg.solve(known.cholesky, sample_betas(rng, sex, body) - known.mean) for _ in range(300)]
+    )
+    assert np.abs(z).max() <= shapes.MAX_DEVIATION + 1e-3
+    assert z.std(0).min() > 0.7 and z.std(0).max() < 1.05  # and the spread is still theirs
+
+
 def test_law_the_same_numbers_the_same_betas(body):
     a, b = (sample_betas(np.random.default_rng(4), "male", body) for _ in range(2))
     np.testing.assert_array_equal(a, b)
