@@ -9,10 +9,11 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from rich.table import Table
 
-from ajahr.anatomy import LIMBS, NUM_CLASSES, class_name, from_ajahr_index
-from ajahr.data.dataset import Dataset, Manifest, open_dataset
-from ajahr.data.record import ImageRecord
+from ajahr.anatomy import NUM_CLASSES, class_name, from_ajahr_index
+from ajahr.data.dataset import Manifest, open_dataset
+from ajahr.data.shards import Sample
 from ajahr.render.contact_sheet import save_contact_sheet
+from synth.preview import limbs_in_words, pick
 
 SHEET_NAME = "contact_sheet.png"
 
@@ -50,33 +51,24 @@ def summary_table(manifest: Manifest, folder: Path) -> Table:
     return table
 
 
-def caption(record: ImageRecord) -> str:
-    """Who has lost what in a picture, and where it is from."""
-    lost = []
-    for person in record.people:
-        names = [class_name(limb, person.limb_levels[limb]) for limb in LIMBS if person.limb_levels[limb]]
-        lost.append(" + ".join(name.replace("_", " ") for name in names) or "intact")
-    return "; ".join(lost) + "\n" + record.photo.id
-
-
 def write_sheet(folder: Path, cells: int) -> Path | None:
     """``contact_sheet.png`` in the dataset's folder: evenly spaced samples, twins side by side; None for no cells."""
-    dataset: Dataset = open_dataset(folder)
+    dataset = open_dataset(folder)
     if cells <= 0 or len(dataset) == 0:
         return None
-    twins = any(path[0] == "with_intact_twin" and n for path, n in dataset.manifest.counts.items())
-    step = 2 if twins else 1
-    scenes = len(dataset) // step
-    chosen = np.unique(np.linspace(0, scenes - 1, max(1, min(cells // step, scenes))).round().astype(int))
+    scenes: dict[str, list[Sample]] = {}
+    for sample in pick(dataset, cells):
+        scenes.setdefault(sample.record.scene_id, []).append(sample)
     images, captions = [], []
-    for scene in chosen:
-        samples = [dataset[int(scene) * step + k] for k in range(step)]
+    for samples in scenes.values():
         boxes = np.array([person.bbox_xyxy for sample in samples for person in sample.record.people])
         for sample in samples:  # twins are cut alike
+            limbs = " | ".join(limbs_in_words(person) for person in sample.record.people)
             images.append(_around(sample.image(), boxes))
-            captions.append(caption(sample.record))
+            captions.append(f"{limbs}\n{sample.record.photo.id}")
     title = f"{folder.name}: {len(dataset)} pictures"
-    subtitle = "each amputee beside their intact twin" if twins else ""
+    twins = any(len(samples) > 1 for samples in scenes.values())
+    subtitle = "what is lost; each amputee beside their intact twin" if twins else "what is lost"
     return save_contact_sheet(folder / SHEET_NAME, images, captions, title=title, subtitle=subtitle, columns=8)
 
 

@@ -36,6 +36,8 @@ def user_error(error: OSError, path: Path) -> UserError | None:
         return UserError(f"{path}: no permission to write; choose another folder or change its permissions")
     if error.errno in (errno.ENOTDIR, errno.EEXIST):
         return UserError(f"{path}: a file is where a folder is needed; choose another folder")
+    if error.errno == errno.ENOENT:
+        return UserError(f"{path}: cannot be made there; choose another folder")
     if error.errno == errno.ENAMETOOLONG:
         return UserError(f"{path}: the name is too long for this disk; choose a shorter one")
     return None

@@ -1,0 +1,1 @@
+"""Thin commands of `ajahr-synth`: parse, call, print."""
