@@ -253,6 +253,10 @@ def encode_record(record: ImageRecord) -> bytes:
     return text.encode() + b"\n"
 
 
+def _float_or_none(value: float | int | None) -> float | None:
+    return None if value is None else float(value)  # JSON of other writers may say 3 for 3.0
+
+
 def _read_person(fields: FieldReader, width: int, height: int) -> PersonRecord:
     arrays = {name: fields.take_array(name, shape) for name, (shape, _) in _ARRAYS.items()}
     camera = fields.object("camera")
@@ -262,7 +266,7 @@ def _read_person(fields: FieldReader, width: int, height: int) -> PersonRecord:
             height,
             float(camera.take("focal_length", float)),
             tuple(camera.take_array("principal_point", (2,)).tolist()),
-            camera.take("weak_depth", float, type(None)),
+            _float_or_none(camera.take("weak_depth", float, type(None))),
         )
     except ValueError as error:
         raise UserError(f"{camera.where}: {error}; remake this file") from None
@@ -286,7 +290,9 @@ def _read_person(fields: FieldReader, width: int, height: int) -> PersonRecord:
         limb_levels=levels,
         limb_status=tuple(LimbStatus(name) for name in status),
         occluded=tuple(fields.take_list("occluded", NUM_LIMBS, bool)),
-        residual_length=tuple(fields.take_list("residual_length", NUM_LIMBS, float, type(None))),
+        residual_length=tuple(
+            _float_or_none(x) for x in fields.take_list("residual_length", NUM_LIMBS, float, type(None))
+        ),
         appearance=Appearance(
             appearance.take("group", str),
             appearance.take_choice("gender", GENDERS),

@@ -230,6 +230,14 @@ def test_another_schema_version_is_refused():
         decode_tree(tree)
 
 
+def test_whole_numbers_are_numbers():
+    tree = tree_of(make_person((0, 2, 0, 0), weak=True))
+    tree["people"][0]["camera"].update(weak_depth=3, focal_length=240)
+    tree["people"][0]["residual_length"][1] = 1
+    person = decode_tree(tree).people[0]
+    assert isinstance(person.camera.weak_depth, float) and isinstance(person.residual_length[1], float)
+
+
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 100000])
 def test_what_is_no_record_is_refused_in_one_line(data):
     with pytest.raises(UserError, match=r"^k\.json: ") as error:

@@ -1,0 +1,1 @@
+"""The `ajahr` command. One file per subcommand, imported when it is called."""
