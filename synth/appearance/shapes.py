@@ -14,7 +14,7 @@ from synth.appearance.groups import Sex
 
 HEIGHT_RANGE_M = (1.40, 2.05)
 """Statures kept: beyond them the linear shape space extrapolates."""
-MAX_DEVIATION = 2.3
+MAX_DEVIATION = 2.0
 """Largest deviation along any axis of a sex's distribution, in standard deviations: further out, waists pinch
 and limbs turn to sticks."""
 _MAX_DRAWS = 64
