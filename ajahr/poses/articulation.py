@@ -1,7 +1,8 @@
 """From clinical angles to SMPL rotations: what the pose archetypes are written in.
 
 Angles are degrees, in the words of a physiotherapist, the same for both sides. Hands may be placed by inverse
-kinematics instead: a wrist target in the frame of any joint of trunk, head or legs, and a direction for the elbow.
+kinematics instead: a wrist target in the frame of any joint of trunk, head or legs, and a direction for the
+elbow.
 """
 
 from __future__ import annotations
@@ -192,9 +193,11 @@ def _hang(a):
 @njit(cache=True)
 @typing.no_type_check
 def _reach(a, target, to_collar, clavicle, u, f):
-    """Collar, upper arm and flexion (rad) that bring the wrist of a left arm to ``target``, all in the thorax's frame.
+    """Collar, upper arm and flexion (rad) that bring the wrist of a left arm to ``target``, all in the
+    thorax's frame.
 
-    ``to_collar`` and ``clavicle`` are rest offsets of collar and shoulder, ``u`` and ``f`` of elbow and wrist.
+    ``to_collar`` and ``clavicle`` are rest offsets of collar and shoulder, ``u`` and ``f`` of elbow and
+    wrist.
     """
     lu, lf = math.sqrt(_dot(u, u)), math.sqrt(_dot(f, f))
     u, f = _unit(u), _unit(f)
@@ -229,7 +232,8 @@ def _reach(a, target, to_collar, clavicle, u, f):
 @njit(cache=True)
 @typing.no_type_check
 def _turn_hand(a, point, palm, forearm):
-    """Pronation, wrist flexion and ulnar deviation (rad) that point fingers and palm (frame of ``forearm``)."""
+    """Pronation, wrist flexion and ulnar deviation (rad) that point fingers and palm (frame of
+    ``forearm``)."""
     p = _unit(quat.rotate(quat.conj(forearm), point))
     n = quat.rotate(quat.conj(forearm), palm)
     along = _dot(n, p)
@@ -329,7 +333,8 @@ def _below_floor(placed, radius, absent, capsule_joint):
 @njit(cache=True)
 @typing.no_type_check
 def pose(trunk, arms, legs, offsets, ends, radius, capsule_joint, absent, lies):
-    """Rotation vectors (24, 3), root first, of the angles; worst limit violation, overlap, depth under the floor."""
+    """Rotation vectors (24, 3), root first, of the angles; worst limit violation, overlap, depth under the
+    floor."""
     local, world = np.empty((NUM_JOINTS, 4)), np.empty((NUM_JOINTS, 4))
     position, violation = np.empty((NUM_JOINTS, 3)), np.empty(NUM_JOINTS)
     articulate(trunk, arms, legs, offsets, local, world, position)

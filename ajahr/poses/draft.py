@@ -1,7 +1,8 @@
 """The sheet an archetype fills in: random draws, clinical angles, and the vocabulary of arms and legs.
 
-An archetype is a function of a `Draft`. It speaks of a *near* and a *far* arm and of a *stance* and a *swing* leg;
-which side that is, chance and missing limbs decide. Lengths are metres on the embedded body, angles degrees.
+An archetype is a function of a `Draft`. It speaks of a *near* and a *far* arm and of a *stance* and a *swing*
+leg; which side that is, chance and missing limbs decide. Lengths are metres on the embedded body, angles
+degrees.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from ajahr.anatomy import JOINT, JOINT_FLIP
+from ajahr.anatomy import JOINT, Level, Limb
 from ajahr.poses.articulation import Arm, Leg, Trunk
 
 T = TypeVar("T")
@@ -32,8 +33,8 @@ _SIDED = {int(Trunk.LATERAL), int(Trunk.TURN), int(Trunk.NECK_LATERAL), int(Trun
 class Archetype:
     """A kind of pose.
 
-    ``legs`` and ``hands`` say what it cannot do without: 2 both, 1 the stance leg or the near hand, 0 none. A leg or
-    hand that is missing at any level is missing.
+    ``legs`` and ``hands`` say what it cannot do without: 2 both, 1 the stance leg or the near hand, 0 none. A
+    leg or hand that is missing at any level is missing.
     """
 
     name: str
@@ -54,9 +55,17 @@ class Draft:
     Args:
         rng: every random number comes from here, in blocks.
         near, stance: side (0 left, 1 right) of the near arm and of the stance leg.
+        levels: limb levels in `Limb` order: hands do not rest on a thigh that is not there.
     """
 
-    def __init__(self, rng: np.random.Generator, near: int = 0, stance: int = 0) -> None:
+    def __init__(
+        self,
+        rng: np.random.Generator,
+        near: int = 0,
+        stance: int = 0,
+        levels: tuple[int, ...] = (0, 0, 0, 0),
+    ) -> None:
+        self.leg_levels = levels[Limb.LEFT_LEG], levels[Limb.RIGHT_LEG]
         self._rng = rng
         self._normal: list[float] = []
         self._uniform: list[float] = []
@@ -127,17 +136,9 @@ class Draft:
         ``spread``, with the elbow towards ``pole``. Hanging by angles elsewhere is cancelled."""
         x, y, z = target
         px, py, pz = pole
-        self.arm(
-            side,
-            anchor=anchor,
-            x=self.n(x, spread),
-            y=self.n(y, spread),
-            z=self.n(z, spread),
-            pole_x=self.n(px, 0.12),
-            pole_y=self.n(py, 0.12),
-            pole_z=self.n(pz, 0.12),
-            **angles,
-        )
+        self.arm(side, anchor=anchor, x=self.n(x, spread), y=self.n(y, spread), z=self.n(z, spread),
+                 pole_x=self.n(px, 0.12), pole_y=self.n(py, 0.12), pole_z=self.n(pz, 0.12),
+                 **angles)  # fmt: skip
 
     def leg(self, side: int, **angles: float) -> None:
         fields = self.legs[side]
@@ -151,16 +152,9 @@ class Draft:
 
     def posture(self, slump: float = 0.0) -> None:
         """Everybody holds themselves a little differently; ``slump`` in degrees of spine."""
-        self.body(
-            flexion=self.n(4 + slump, 4),
-            lateral=self.n(0, 2.5),
-            turn=self.n(0, 4),
-            neck_flexion=self.n(6, 7),
-            neck_lateral=self.n(0, 4),
-            neck_turn=self.n(0, 14),
-            pitch=self.n(1, 2),
-            lean=self.n(0, 1.2),
-        )
+        self.body(flexion=self.n(4 + slump, 4), lateral=self.n(0, 2.5), turn=self.n(0, 4),
+                  neck_flexion=self.n(6, 7), neck_lateral=self.n(0, 4), neck_turn=self.n(0, 14),
+                  pitch=self.n(1, 2), lean=self.n(0, 1.2))  # fmt: skip
 
     def look(self, down: float, turn: float = 0.0, tilt: float = 0.0, toward: int = 0) -> None:
         self.body(
@@ -171,31 +165,16 @@ class Draft:
 
     def hand(self, side: int, grip: float = 18.0) -> None:
         """A relaxed hand, or one that holds something."""
-        self.arm(
-            side,
-            wrist=self.n(-4, 8),
-            ulnar=self.n(4, 5),
-            fingers=self.n(grip, 6),
-            fingers_x=0.0,
-            fingers_y=0.0,
-            fingers_z=0.0,
-        )
+        self.arm(side, wrist=self.n(-4, 8), ulnar=self.n(4, 5), fingers=self.n(grip, 6), fingers_x=0.0,
+                 fingers_y=0.0, fingers_z=0.0)  # fmt: skip
 
     def point(self, side: int, fingers: Vector, palm: Vector) -> None:
-        """Turns the hand, as far as the wrist goes, so that fingers point and the palm faces there; the frame is that
-        of the wrist's target, or the thorax's. Pronation, wrist and ulnar become what a person deviates from it."""
-        self.arm(
-            side,
-            fingers_x=fingers[0],
-            fingers_y=fingers[1],
-            fingers_z=fingers[2],
-            palm_x=palm[0],
-            palm_y=palm[1],
-            palm_z=palm[2],
-            pronation=self.n(0, 7),
-            wrist=self.n(0, 6),
-            ulnar=self.n(0, 4),
-        )
+        """Turns the hand, as far as the wrist goes, so that fingers point and the palm faces there; the frame
+        is that of the wrist's target, or the thorax's. Pronation, wrist and ulnar become what a person
+        deviates from it."""
+        self.arm(side, fingers_x=fingers[0], fingers_y=fingers[1], fingers_z=fingers[2], palm_x=palm[0],
+                 palm_y=palm[1], palm_z=palm[2], pronation=self.n(0, 7), wrist=self.n(0, 6),
+                 ulnar=self.n(0, 4))  # fmt: skip
 
     def hang(self, side: int, out: float = 11.0) -> None:
         self.hand(side)
@@ -257,8 +236,9 @@ class Draft:
     def raise_hand(self, side: int) -> None:
         """Up beside the head, nearly straight."""
         self.hand(side, 8)
-        self.arm_swing(side, self.n(157, 8), self.n(9, 6), rotation=self.n(40, 12), elbow=abs(self.n(10, 12)) + 3,
-                       pronation=self.n(10, 25), wrist=self.n(-5, 10))  # fmt: skip
+        self.arm_swing(side, self.n(157, 8), self.n(9, 6), rotation=self.n(40, 12),
+                       elbow=abs(self.n(10, 12)) + 3, pronation=self.n(10, 25),
+                       wrist=self.n(-5, 10))  # fmt: skip
 
     def forward(self, side: int, height: float, out: float = 12.0) -> None:
         """Reaching out in front; ``height`` is the flexion of the shoulder."""
@@ -267,18 +247,27 @@ class Draft:
                        pronation=self.n(25, 25), wrist=self.n(-10, 10), protraction=self.n(8, 4))  # fmt: skip
 
     def on_thigh(self, side: int, along: float = 0.27) -> None:
-        """Palm on the own thigh, ``along`` metres from the hip."""
+        """Palm on the own thigh, ``along`` metres from the hip; beside the hip where no thigh is."""
+        if self.leg_levels[side] >= Level.HIP:
+            self.hold_rail(side, (self.n(0.26, 0.012), self.n(-0.03, 0.02), self.n(0.05, 0.02)))
+            return
         self.hand(side)
         self.reach(side, _HIP[side], (self.n(0.015, 0.015), -along, 0.125), (0.8, -0.6, -0.5), 0.008)
         self.point(side, (-0.2, -1, -0.1), (0, 0, -1))
 
     def on_knee_elbow(self, side: int) -> None:
         """Forearm resting on the thigh of someone leaning forwards."""
+        if self.leg_levels[side] >= Level.KNEE:
+            self.on_thigh(side, 0.22)
+            return
         self.hand(side, 22)
-        self.reach(side, _KNEE[side], (self.n(-0.07, 0.02), self.n(-0.01, 0.02), self.n(0.15, 0.02)), (1, -0.25, -0.3),
-                   0.012, pronation=self.n(25, 20), wrist=self.n(15, 12))  # fmt: skip
+        self.reach(side, _KNEE[side], (self.n(-0.07, 0.02), self.n(-0.01, 0.02), self.n(0.15, 0.02)),
+                   (1, -0.25, -0.3), 0.012, pronation=self.n(25, 20), wrist=self.n(15, 12))  # fmt: skip
 
     def on_other_knee(self, side: int, height: float = 0.13) -> None:
+        if self.leg_levels[1 - side] >= Level.KNEE:
+            self.on_thigh(side)
+            return
         self.hand(side)
         self.reach(side, _KNEE[1 - side], (-0.02, 0.08, height), (0.8, -0.8, 0), 0.012)
         self.point(side, (-0.6, -0.7, -0.1), (0, 0, -1))
@@ -301,6 +290,20 @@ class Draft:
         self.reach(side, THORAX, (-0.04, height, front), (1, -0.6, 0.2), 0.005)
         self.point(side, (-1, 0.1, -0.12), (-0.1, -0.1, -1))
 
+    def shoot_ball(self) -> None:
+        """Both hands at a ball above the forehead, the near one behind it."""
+        lift = self.n(0.0, 0.04)
+        for side, fingers, palm in (
+            (self.near, (-0.1, 1, 0.1), (-0.4, 0.2, 1)),
+            (self.far, (-0.1, 1, 0.3), (-1, 0, 0.2)),
+        ):
+            self.hand(side, 20)
+            self.reach(
+                side, HEAD, (self.n(0.12, 0.01), 0.17 + lift, self.n(0.22, 0.02)), (0.6, -0.6, 1), 0.008
+            )
+            self.point(side, fingers, palm)
+        self.look(-14)
+
     def hold_rail(self, side: int, target: Vector, spread: float = 0.02) -> None:
         """Palm down on a rail, a table, the edge of a seat; target from the pelvis."""
         self.hand(side, 30)
@@ -313,8 +316,9 @@ class Draft:
         """A leg that carries; ``apart`` in degrees beyond the rest pose's narrow stance."""
         bend = abs(self.n(0, 3.5))
         flexion = self.n(1, 2.5) + bend
-        self.leg(side, flexion=flexion, abduction=self.n(apart - 2.0, 1.5), rotation=self.n(7, 5), knee=2 * bend,
-                 dorsiflexion=2 * bend - flexion + self.n(1, 1.5), inversion=self.n(0, 2), tibia=self.n(0, 3))  # fmt: skip
+        self.leg(side, flexion=flexion, abduction=self.n(apart - 2.0, 1.5), rotation=self.n(7, 5),
+                 knee=2 * bend, dorsiflexion=2 * bend - flexion + self.n(1, 1.5), inversion=self.n(0, 2),
+                 tibia=self.n(0, 3))  # fmt: skip
 
     def relax_leg(self, side: int) -> None:
         """The unloaded leg of somebody standing at ease: knee forward, foot flat or on its ball."""
@@ -336,17 +340,13 @@ class Draft:
         """Thigh level on a seat, foot flat on the floor in front of it."""
         flexion = self.n(88, 4) + self.trunk[Trunk.PITCH]
         bend = self.n(84, 9) if knee is None else knee
-        self.leg(side, flexion=flexion, abduction=self.n(6, 5) if apart is None else apart, rotation=self.n(2, 5),
-                 knee=bend, dorsiflexion=max(min(bend - 88 + self.n(0, 4), 22), -30), inversion=self.n(0, 2))  # fmt: skip
+        self.leg(side, flexion=flexion, abduction=self.n(6, 5) if apart is None else apart,
+                 rotation=self.n(2, 5), knee=bend, dorsiflexion=max(min(bend - 88 + self.n(0, 4), 22), -30),
+                 inversion=self.n(0, 2))  # fmt: skip
 
     def dangle_residual(self, side: int) -> None:
-        """The leg that carries nothing, of somebody who stands on the other one: hip and knee a little bent."""
+        """The leg that carries nothing, of somebody who stands on the other one: hip and knee a little
+        bent."""
         flexion = self.n(16, 9)
-        self.leg(side, flexion=flexion, abduction=self.n(1, 3), rotation=self.n(5, 5), knee=self.n(42, 16) + flexion,
-                 dorsiflexion=self.n(-18, 8), toes=self.n(5, 5))  # fmt: skip
-
-
-def anchor_of(joint: str, side: int) -> int:
-    """Index of a sided joint, ``joint`` named without its side."""
-    left = JOINT[f"left_{joint}"]
-    return left if side == 0 else JOINT_FLIP[left]
+        self.leg(side, flexion=flexion, abduction=self.n(1, 3), rotation=self.n(5, 5),
+                 knee=self.n(42, 16) + flexion, dorsiflexion=self.n(-18, 8), toes=self.n(5, 5))  # fmt: skip

@@ -1,7 +1,7 @@
 """Do limbs pass through the body? Capsules around bones, on a light skeleton of 24 joints.
 
-The capsules are a little thinner than the skin, as flesh gives way, and whatever belongs together (a thigh and its
-hip, an upper arm and its shoulder) is not tested. What remains may touch by a tolerance.
+The capsules are a little thinner than the skin, as flesh gives way, and whatever belongs together (a thigh
+and its hip, an upper arm and its shoulder) is not tested. What remains may touch by a tolerance.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ def _rest_joints() -> np.ndarray:
 REST_JOINTS: np.ndarray = _rest_joints()
 """(24, 3) metres from the pelvis: the embedded body's joints at betas 0, to the millimetre."""
 
-# capsule: the joint whose frame it moves with, its ends in mm from the pelvis of `REST_JOINTS`, its radius in mm;
-# measured on the embedded body (median distance of a part's vertices to the bone, a tenth off for flesh)
+# capsule: the joint whose frame it moves with, its ends in mm from the pelvis of `REST_JOINTS`, its radius in
+# mm; measured on the embedded body (median distance of a part's vertices to the bone, a tenth off for flesh)
 _TRUNK_CAPSULES: dict[str, tuple[str, tuple, tuple, float]] = {
     "pelvis": ("pelvis", (-75, -35, 30), (75, -35, 30), 108),
     "abdomen": ("spine1", (-42, 110, 46), (42, 110, 46), 102),
@@ -80,10 +80,12 @@ _EXTRA_TOUCH_MM = {
     # soft parts that press into each other when a person folds up, or lie on each other
     ("thigh", "abdomen"): 60, ("thigh", "waist"): 45, ("thigh", "chest"): 30, ("thigh", "thigh"): 20,
     ("upper_arm", "chest"): 45, ("upper_arm", "waist"): 25, ("forearm", "waist"): 10,
-    ("forearm", "abdomen"): 10, ("upper_arm", "hand"): 25, ("forearm", "thigh"): 15, ("forearm", "shin"): 12, ("foot", "shin"): 15, ("foot", "foot"): 12, ("thigh", "foot"): 25, ("pelvis", "foot"): 35,
+    ("forearm", "abdomen"): 10, ("upper_arm", "hand"): 25, ("forearm", "thigh"): 15, ("forearm", "shin"): 12,
+    ("foot", "shin"): 15, ("foot", "foot"): 12, ("thigh", "foot"): 25, ("pelvis", "foot"): 35,
     ("thigh", "shin"): 20, ("upper_arm", "thigh"): 15,
     # hands are flatter than their capsules, and hold each other
-    ("hand", "hand"): 35, ("hand", "forearm"): 15, ("hand", "thigh"): 12, ("hand", "head"): 8, ("hand", "pelvis"): 10,
+    ("hand", "hand"): 35, ("hand", "forearm"): 15, ("hand", "thigh"): 12, ("hand", "head"): 8,
+    ("hand", "pelvis"): 10,
 }  # fmt: skip
 
 
@@ -136,8 +138,9 @@ class LimbGeometry:
     def from_joints(rest_joints: Float[np.ndarray, "24 3"]) -> LimbGeometry:
         """Capsules for a body with these joints in the T-pose (metres, any origin).
 
-        A limb's capsules stretch and thicken with the bone that carries them, the trunk's with the distance between
-        the shoulders across and with the height from hips to neck along. How heavy a person is, joints do not tell.
+        A limb's capsules stretch and thicken with the bone that carries them, the trunk's with the distance
+        between the shoulders across and with the height from hips to neck along. How heavy a person is,
+        joints do not tell.
         """
         joints = np.asarray(rest_joints, np.float64) - rest_joints[0]
         width = _distance(joints, "left_shoulder", "right_shoulder")
@@ -235,7 +238,8 @@ def _segment_distance(p, q):
 @njit(cache=True)
 @typing.no_type_check
 def deepest(placed, radius, absent):
-    """Largest overlap (m) beyond what each pair of capsules may have, and the pair; absent joints take no part."""
+    """Largest overlap (m) beyond what each pair of capsules may have, and the pair; absent joints take no
+    part."""
     worst, where = -1e9, -1
     for k in range(_PAIRS.shape[0]):
         a, b = _PAIRS[k]
@@ -267,7 +271,7 @@ def _test(rotvecs, offsets, ends, radius, absent):
 def penetration(
     body_pose: Float[np.ndarray, "23 3"],
     geometry: LimbGeometry | None = None,
-    absent_joints: Bool[np.ndarray, "24"] | None = None,
+    absent_joints: Bool[np.ndarray, " 24"] | None = None,
 ) -> tuple[float, tuple[str, str]]:
     """How deep limbs pass through each other or the trunk.
 
@@ -277,8 +281,8 @@ def penetration(
         absent_joints: joints that are not there; their capsules are ignored.
 
     Returns:
-        Depth in metres of the worst pair of capsules, beyond the pressing that pair may do, and the pair's names.
-        Negative: the smallest gap. Up to `TOUCH` counts as touching.
+        Depth in metres of the worst pair of capsules, beyond the pressing that pair may do, and the pair's
+        names. Negative: the smallest gap. Up to `TOUCH` counts as touching.
     """
     person = LimbGeometry.default() if geometry is None else geometry
     absent = _NONE_ABSENT if absent_joints is None else absent_joints
@@ -291,7 +295,7 @@ def penetration(
 def penetrates(
     body_pose: Float[np.ndarray, "23 3"],
     geometry: LimbGeometry | None = None,
-    absent_joints: Bool[np.ndarray, "24"] | None = None,
+    absent_joints: Bool[np.ndarray, " 24"] | None = None,
     touch: float = TOUCH,
 ) -> bool:
     """Is any limb deeper in another part than ``touch`` metres?"""

@@ -1,4 +1,5 @@
-"""What people do on their feet all day: standing, walking, handling things; and standing on one leg with support."""
+"""What people do on their feet all day: standing, walking, handling things; and standing on one leg with
+support."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import math
 
 import numpy as np
 
-from ajahr.poses.draft import HEAD, PELVIS, THORAX, Archetype, Draft
+from ajahr.poses.draft import HEAD, PELVIS, Archetype, Draft
 
 # one stride of level walking, from heel strike, by tenths of the cycle (Perry and Burnfield, Gait Analysis)
 _CYCLE = np.linspace(0, 1, 11)
@@ -306,18 +307,12 @@ def picking_up(d: Draft) -> None:
     depth = d.u(25, 60)
     pitch = d.n(38, 8)
     for side in d.both():
-        d.leg(side, flexion=pitch + 0.55 * depth, abduction=d.n(4, 3), rotation=d.n(8, 4), knee=depth + d.n(0, 6),
-              dorsiflexion=0.42 * depth)  # fmt: skip
+        d.leg(side, flexion=pitch + 0.55 * depth, abduction=d.n(4, 3), rotation=d.n(8, 4),
+              knee=depth + d.n(0, 6), dorsiflexion=0.42 * depth)  # fmt: skip
     d.body(pitch=pitch)
     d.hand(d.near)
-    d.arm_swing(
-        d.near,
-        d.n(78, 10),
-        d.n(6, 5),
-        elbow=abs(d.n(12, 10)) + 4,
-        rotation=d.n(12, 10),
-        pronation=d.n(30, 15),
-    )
+    d.arm_swing(d.near, d.n(78, 10), d.n(6, 5), elbow=abs(d.n(12, 10)) + 4, rotation=d.n(12, 10),
+                pronation=d.n(30, 15))  # fmt: skip
     d.hand(d.far)
     d.arm_swing(d.far, d.n(48, 14), d.n(16, 5), elbow=d.n(30, 12), rotation=d.n(12, 10))
     d.look(10)
@@ -343,14 +338,8 @@ def crouching(d: Draft) -> None:
 def kneeling_one_knee(d: Draft) -> None:
     d.posture()
     d.leg(d.stance, flexion=d.n(88, 5), abduction=d.n(5, 4), rotation=d.n(4, 4), knee=d.n(88, 6))
-    d.leg(
-        d.swing,
-        flexion=d.n(-4, 3),
-        abduction=d.n(0, 3),
-        knee=d.n(86, 5),
-        dorsiflexion=d.u(-35, 20),
-        toes=d.u(5, 50),
-    )
+    d.leg(d.swing, flexion=d.n(-4, 3), abduction=d.n(0, 3), knee=d.n(86, 5), dorsiflexion=d.u(-35, 20),
+          toes=d.u(5, 50))  # fmt: skip
     d.body(pitch=d.n(4, 3))
     d.on_thigh(d.near) if d.near == d.stance else d.hang(d.near)
     d.hang(d.far)
@@ -363,14 +352,8 @@ def leaning_on_wall(d: Draft) -> None:
     d.stand_on(d.stance)
     d.leg(d.stance, flexion=d.n(6, 2), dorsiflexion=-8)
     flexion = d.n(26, 10)
-    d.leg(
-        d.swing,
-        flexion=flexion,
-        abduction=d.n(2, 2),
-        knee=d.n(62, 14),
-        dorsiflexion=d.n(4, 5),
-        rotation=d.n(6, 5),
-    )
+    d.leg(d.swing, flexion=flexion, abduction=d.n(2, 2), knee=d.n(62, 14), dorsiflexion=d.n(4, 5),
+          rotation=d.n(6, 5))  # fmt: skip
     d.body(pitch=lean)
     d.choice((d.hang, d.hand_in_pocket))(d.near)
     d.choice((d.hang, d.behind_back))(d.far)
@@ -438,7 +421,7 @@ EVERYDAY: tuple[Archetype, ...] = tuple(
         (crouching, 0.6, 2, 0),
         (kneeling_one_knee, 0.6, 2, 0),
         (leaning_on_wall, 0.8, 2, 0),
-        (perched, 0.7, 0, 0),
+        (perched, 0.7, 1, 0),
         (sitting_on_ground, 0.7, 0, 0),
     )
 )

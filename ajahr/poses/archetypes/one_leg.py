@@ -23,13 +23,29 @@ def crutch_stance(d: Draft) -> None:
         _crutch(d, side, step)
 
 
+def _free_hand(d: Draft) -> None:
+    """What the hand does that holds nothing to stand by."""
+    actions = (
+        d.hang,
+        d.hang,
+        d.gesture,
+        d.hand_on_hip,
+        d.hand_in_pocket,
+        d.read_phone,
+        d.to_ear,
+        d.wave,
+        d.raise_hand,
+    )
+    d.choice(actions)(d.far)
+
+
 def single_crutch(d: Draft) -> None:
     d.posture(2)
     d.stand_on(d.stance, -3)
     d.dangle_residual(d.swing)
     d.body(d.near, lean=d.n(3, 1))
     _crutch(d, d.near, d.n(0.03, 0.02))
-    d.choice((d.hang, d.gesture, d.hand_in_pocket))(d.far)
+    _free_hand(d)
 
 
 def crutch_walking(d: Draft) -> None:
@@ -53,7 +69,7 @@ def one_leg_support(d: Draft) -> None:
     d.dangle_residual(d.swing)
     d.body(d.near, lean=d.n(3, 1.5))
     d.hold_rail(d.near, (d.n(0.36, 0.03), d.u(0.05, 0.4), d.n(0.24, 0.05)))
-    d.choice((d.hang, d.gesture, d.hand_on_hip))(d.far)
+    _free_hand(d)
 
 
 def one_leg_balance(d: Draft) -> None:
@@ -70,18 +86,22 @@ def one_leg_balance(d: Draft) -> None:
         )
 
 
+def leaning_on_one_leg(d: Draft) -> None:
+    """Back against a wall, both hands free."""
+    d.posture()
+    d.stand_on(d.stance)
+    d.leg(d.stance, flexion=d.n(6, 2), dorsiflexion=-8)
+    d.dangle_residual(d.swing)
+    d.body(pitch=d.n(-9, 3))
+    for side in d.both():
+        d.choice((d.hang, d.hand_in_pocket, d.gesture))(side)
+
+
 def hopping(d: Draft) -> None:
     d.posture(4)
     bend = d.u(12, 45)
-    d.leg(
-        d.stance,
-        flexion=0.7 * bend,
-        abduction=-3,
-        rotation=d.n(5, 4),
-        knee=bend,
-        dorsiflexion=d.n(-8, 12),
-        toes=8,
-    )
+    d.leg(d.stance, flexion=0.7 * bend, abduction=-3, rotation=d.n(5, 4), knee=bend,
+          dorsiflexion=d.n(-8, 12), toes=8)  # fmt: skip
     d.dangle_residual(d.swing)
     d.leg(d.swing, flexion=d.n(28, 10))
     d.body(pitch=d.n(8, 3))
@@ -98,6 +118,7 @@ ONE_LEG: tuple[Archetype, ...] = tuple(
         (crutch_walking, 2.0, 2),
         (one_leg_support, 2.5, 1),
         (one_leg_balance, 1.2, 0),
+        (leaning_on_one_leg, 1.5, 0),
         (hopping, 0.8, 0),
     )
 )

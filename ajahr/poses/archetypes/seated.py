@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from ajahr.poses.draft import PELVIS, THORAX, Archetype, Draft
+from ajahr.poses.draft import PELVIS, Archetype, Draft
 
 
 def _sit(d: Draft, slump: float = 8.0, pitch: float = 0.0, knee: float | None = None) -> None:
@@ -113,14 +113,8 @@ def lounging(d: Draft) -> None:
     d.body(pitch=d.n(-27, 4), neck_flexion=d.n(18, 5))
     for side in d.both():
         flexion = d.n(62, 4)
-        d.leg(
-            side,
-            flexion=flexion,
-            abduction=d.n(8, 4),
-            rotation=d.n(10, 5),
-            knee=d.n(34, 10),
-            dorsiflexion=d.n(-14, 6),
-        )
+        d.leg(side, flexion=flexion, abduction=d.n(8, 4), rotation=d.n(10, 5), knee=d.n(34, 10),
+              dorsiflexion=d.n(-14, 6))  # fmt: skip
     d.on_thigh(d.near, 0.2)
     d.hand(d.far)
     d.arm_swing(d.far, d.n(-2, 8), d.n(48, 14), rotation=d.n(8, 10), elbow=d.n(45, 16), pronation=d.n(20, 15))
@@ -213,14 +207,8 @@ def knees_hugged(d: Draft) -> None:
     knee = d.n(108, 3)
     flexion = 89 + 0.53 * knee + pitch
     for side in d.both():
-        d.leg(
-            side,
-            flexion=flexion,
-            abduction=d.n(-1, 1),
-            knee=knee,
-            rotation=d.n(2, 2),
-            dorsiflexion=d.n(-20, 5),
-        )
+        d.leg(side, flexion=flexion, abduction=d.n(-1, 1), knee=knee, rotation=d.n(2, 2),
+              dorsiflexion=d.n(-20, 5))  # fmt: skip
         d.hug_shin(side)
     d.look(8)
 
@@ -231,8 +219,9 @@ _AXLE = (-0.17, -0.02)  # of the wheels: height and depth from the pelvis, metre
 _RIM = 0.29  # radius at which the hand holds
 
 
-def _rim(d: Draft, side: int, angle: float) -> None:
-    """Hand on the push rim; ``angle`` in degrees from the top of the wheel, forwards. Knuckles face outwards."""
+def push_rim(d: Draft, side: int, angle: float) -> None:
+    """Hand on the push rim; ``angle`` in degrees from the top of the wheel, forwards. Knuckles face
+    outwards."""
     d.hand(side, 65)
     a = math.radians(angle)
     # the wrist lies above the hand that holds the rim
@@ -242,7 +231,7 @@ def _rim(d: Draft, side: int, angle: float) -> None:
     d.point(side, (-0.05, -1.0, 0.25 + 0.4 * math.sin(a)), (-1, 0, 0))
 
 
-def _chair(d: Draft, slump: float = 10.0, pitch: float = 0.0) -> None:
+def sit_in_chair(d: Draft, slump: float = 10.0, pitch: float = 0.0) -> None:
     """Posture and legs in a wheelchair: thighs level or rising a little, feet on the rests in front."""
     d.posture(slump)
     d.body(pitch=d.n(pitch - 5, 3), lean=0.0)
@@ -257,47 +246,47 @@ def _chair(d: Draft, slump: float = 10.0, pitch: float = 0.0) -> None:
 def pushing(d: Draft) -> None:
     """Any moment of the push: hands from behind the top of the wheel to well in front of it."""
     t = d.u(0, 1)
-    _chair(d, 12 + 8 * t, 2 + 10 * t)
+    sit_in_chair(d, 12 + 8 * t, 2 + 10 * t)
     angle = -22 + 68 * t
     for side in d.both():
-        _rim(d, side, angle + d.n(0, 3))
+        push_rim(d, side, angle + d.n(0, 3))
 
 
 def turning(d: Draft) -> None:
     """One hand forwards, the other back."""
-    _chair(d, 12, 4)
-    _rim(d, d.near, d.n(32, 8))
-    _rim(d, d.far, d.n(-14, 6))
+    sit_in_chair(d, 12, 4)
+    push_rim(d, d.near, d.n(32, 8))
+    push_rim(d, d.far, d.n(-14, 6))
     d.look(4, 22, toward=d.far)
 
 
 def hands_on_rims(d: Draft) -> None:
-    _chair(d)
+    sit_in_chair(d)
     angle = d.n(4, 9)
     for side in d.both():
-        _rim(d, side, angle + d.n(0, 2))
+        push_rim(d, side, angle + d.n(0, 2))
 
 
 def one_hand_on_rim(d: Draft) -> None:
-    _chair(d)
-    _rim(d, d.near, d.n(6, 9))
+    sit_in_chair(d)
+    push_rim(d, d.near, d.n(6, 9))
     d.choice((d.on_thigh, d.gesture, d.wave))(d.far)
 
 
 def resting_hands_on_thighs(d: Draft) -> None:
-    _chair(d)
+    sit_in_chair(d)
     for side in d.both():
         d.on_thigh(side, d.n(0.23, 0.03))
 
 
 def resting_hands_in_lap(d: Draft) -> None:
-    _chair(d, 12)
+    sit_in_chair(d, 12)
     for side in d.both():
         d.clasp_in_front(side, PELVIS, d.n(0.08, 0.008), 0.25)
 
 
 def resting_on_armrests(d: Draft) -> None:
-    _chair(d, 8)
+    sit_in_chair(d, 8)
     for side in d.both():
         d.hand(side)
         d.reach(side, PELVIS, (d.n(0.275, 0.01), d.n(0.13, 0.015), d.n(0.22, 0.03)), (1, -0.8, -1), 0.01)
@@ -305,27 +294,27 @@ def resting_on_armrests(d: Draft) -> None:
 
 
 def reaching_out(d: Draft) -> None:
-    _chair(d, 14, 8)
+    sit_in_chair(d, 14, 8)
     d.forward(d.near, d.u(55, 110), d.u(5, 35))
-    _rim(d, d.far, d.n(8, 6))
+    push_rim(d, d.far, d.n(8, 6))
 
 
 def reading_phone_in_chair(d: Draft) -> None:
-    _chair(d, 14)
+    sit_in_chair(d, 14)
     d.read_phone(d.near)
     d.on_thigh(d.far, 0.23)
     d.look(26)
 
 
 def drinking(d: Draft) -> None:
-    _chair(d)
+    sit_in_chair(d)
     d.to_face(d.near)
     d.on_thigh(d.far, 0.23)
 
 
 def leaning_forward(d: Draft) -> None:
     """Forearms on the thighs."""
-    _chair(d, 24, 30)
+    sit_in_chair(d, 24, 30)
     for side in d.both():
         d.sit_leg(side, d.n(80, 5), d.n(11, 3))
         d.on_knee_elbow(side)
@@ -333,7 +322,7 @@ def leaning_forward(d: Draft) -> None:
 
 
 def celebrating(d: Draft) -> None:
-    _chair(d, -2)
+    sit_in_chair(d, -2)
     for side in d.both():
         d.raise_hand(side)
         d.arm_swing(side, d.n(140, 10), d.n(14, 6), elbow=d.n(25, 12))
