@@ -16,7 +16,8 @@ from ajahr.errors import UserError
 MAX_PEOPLE = 7
 _STRIDE = 32
 _INVALID = np.array(
-    [not (v == 0 or (v < _STRIDE * MAX_PEOPLE and 1 <= v % _STRIDE <= NUM_JOINTS)) for v in range(256)], np.uint8
+    [not (v == 0 or (v < _STRIDE * MAX_PEOPLE and 1 <= v % _STRIDE <= NUM_JOINTS)) for v in range(256)],
+    np.uint8,
 )
 
 
