@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
+from ajahr.body.fast import FastPose
+from ajahr.data.record import ImageRecord
 from ajahr.geometry.cameras import Camera
-
-if TYPE_CHECKING:
-    from ajahr.body.fast import FastPose
-    from ajahr.data.record import ImageRecord
-    from ajahr.render.rasterizer import Lighting, RenderResult
-    from synth.appearance.source import TextureEntry
-    from synth.background_bank import Background, Slot
+from ajahr.render.rasterizer import Lighting, RenderResult
+from synth.appearance.source import TextureEntry
+from synth.background_bank import Background, Slot
 
 
 class Drop(Exception):
@@ -84,10 +81,8 @@ class Record:
     files: dict[str, bytes] = field(default_factory=dict)
 
 
-class Stage(Protocol):
-    """One step of a recipe: takes a record and returns it, or raises `Drop`."""
-
-    def __call__(self, record: Record) -> Record: ...
+Stage = Callable[[Record], Record]
+"""One step of a recipe: takes a record and returns it, or raises `Drop`."""
 
 
 def run_recipe(stages: Sequence[Stage], record: Record) -> Record:

@@ -151,7 +151,7 @@ class LimbGeometry:
             if c < _NUM_TRUNK:
                 ends[c], radius[c] = local * (width, height, width), _CAPSULE_RADIUS[c] * width
                 continue
-            child = _only_child(j)
+            child = _only_child(int(j))
             bone, rest_bone = joints[child] - joints[j], REST_JOINTS[child] - REST_JOINTS[j]
             scale = np.linalg.norm(bone) / np.linalg.norm(rest_bone)
             along = (

@@ -17,7 +17,7 @@ def main(argv: Sequence[str]) -> int:
     parser = Parser(prog="ajahr-synth generate", description=__doc__)
     parser.add_argument("--config", action="config", help="a YAML file such as configs/synth/demo.yaml")
     parser.add_class_arguments(GenerateConfig, None)
-    values = vars(parser.instantiate_classes(parser.parse_args(list(argv))))
+    values = vars(parser.instantiate(parser.parse_args(list(argv))))
     config = GenerateConfig(**{name: value for name, value in values.items() if name != "config"})
     manifest = generate(config, Progress())
     console = Console()

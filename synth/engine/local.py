@@ -85,7 +85,10 @@ def map_processes(
                 _drain(ticks, tick)
                 for future in done:
                     future.result()  # the first failure ends the run
-            return [future.result() for future in futures]
+            results = [future.result() for future in futures]
+            pool.shutdown(wait=True)  # the workers have handed over their last ticks when they have ended
+            _drain(ticks, tick)
+            return results
         except BrokenProcessPool:
             raise UserError(
                 "a worker process was killed, most likely for memory; run again with fewer run.workers, "

@@ -1,0 +1,100 @@
+import numpy as np
+import pytest
+
+from synth.photos.light import estimate_light, is_grey
+
+BOX = np.array([120, 60, 200, 220], np.float32)
+
+
+def ramp(direction: str) -> np.ndarray:
+    """Bright on one side."""
+    y, x = np.mgrid[:240, :320] / [[[240]], [[320]]]
+    value = {"left": 1 - x, "right": x, "top": 1 - y, "bottom": y, "none": 0 * x + 0.5}[direction]
+    return np.repeat((40 + 170 * value)[..., None], 3, axis=2).astype(np.uint8)
+
+
+# law
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_bounds_hold_for_any_picture(seed):
+    rng = np.random.default_rng(seed)
+    image = (rng.random((60, 90, 3)) ** rng.uniform(0.1, 6) * 255).astype(np.uint8)
+    corner = rng.uniform(-20, 60, 2)
+    box = np.concatenate([corner, corner + rng.uniform(1, 80, 2)]).astype(np.float32)
+    light = estimate_light(image, box)
+    assert np.linalg.norm(light.direction) == pytest.approx(1, abs=1e-5)
+    assert light.direction[1] < 0, "from above"
+    assert light.direction[2] < 0, "from the camera's side"
+    for rgb in (light.ambient_rgb, light.directional_rgb):
+        assert (rgb > 0.1).all() and (rgb < 1.3).all()
+        assert np.ptp(rgb) / rgb.mean() < 0.3
+    facing = light.ambient_rgb + 0.6 * light.directional_rgb
+    assert 0.5 < facing.mean() < 1.3
+
+
+def test_light_comes_from_the_bright_side():
+    left, right, none = (estimate_light(ramp(side), BOX).direction for side in ("left", "right", "none"))
+    assert left[0] < -0.1 and right[0] > 0.1 and abs(none[0]) < 0.02
+    assert left[0] == pytest.approx(-right[0], abs=0.02)
+
+
+def test_a_bright_sky_is_more_from_above_than_a_bright_floor():
+    assert (
+        estimate_light(ramp("top"), BOX).direction[1]
+        < estimate_light(ramp("bottom"), BOX).direction[1] - 0.05
+    )
+
+
+def test_mirrored_picture_mirrors_the_light():
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 255, (240, 320, 3)).astype(np.uint8)
+    image[:, :100] //= 3
+    box = np.array([200, 60, 260, 220], np.float32)
+    mirrored = np.array([60, 60, 120, 220], np.float32)
+    a, b = estimate_light(image, box), estimate_light(np.ascontiguousarray(image[:, ::-1]), mirrored)
+    assert a.direction == pytest.approx(b.direction * [-1, 1, 1], abs=0.02)
+    assert a.ambient_rgb == pytest.approx(b.ambient_rgb, abs=0.02)
+
+
+def test_darker_surroundings_give_less_light():
+    image = ramp("none")
+    totals = [
+        float((light.ambient_rgb + light.directional_rgb).mean())
+        for light in (estimate_light(image // k, BOX) for k in (1, 2, 4))
+    ]
+    assert totals[0] > totals[1] > totals[2]
+
+
+def test_only_the_surroundings_count():
+    near = ramp("none")
+    near[:, 280:] = 255  # far from a small box at the left
+    box = np.array([20, 100, 50, 180], np.float32)
+    a, b = estimate_light(ramp("none"), box), estimate_light(near, box)
+    facing = [float((light.ambient_rgb + 0.6 * light.directional_rgb).mean()) for light in (a, b)]
+    assert facing[0] == pytest.approx(facing[1], rel=0.02)
+    assert a.direction == pytest.approx(b.direction, abs=0.1)
+
+
+def test_tint_follows_the_picture_a_little():
+    image = ramp("none").astype(int)
+    image[..., 0] += 60
+    light = estimate_light(image.clip(0, 255).astype(np.uint8), BOX)
+    assert light.ambient_rgb[0] > light.ambient_rgb[2]
+    grey = estimate_light(ramp("none"), BOX)
+    assert np.ptp(grey.ambient_rgb) < 1e-5
+
+
+# edge
+
+
+@pytest.mark.parametrize("value", [0, 255])
+def test_black_and_white_pictures(value):
+    light = estimate_light(np.full((40, 40, 3), value, np.uint8), np.array([0, 0, 40, 40], np.float32))
+    assert np.isfinite(light.ambient_rgb).all() and light.direction[0] == 0
+
+
+def test_grey_pictures_are_known():
+    grey = ramp("left")
+    assert is_grey(grey)
+    assert not is_grey(np.where(np.arange(320)[None, :, None] < 100, (200, 80, 60), grey).astype(np.uint8))
