@@ -82,4 +82,4 @@ def _smplify(body_path: Path | None):
 
     torch.set_num_threads(1)
     body: BodyData = load_body(body_path)
-    return Smplify.default(body, options=FitOptions(weak_perspective=True)), FastBody(body)
+    return Smplify(body, options=FitOptions(weak_perspective=True)), FastBody(body)

@@ -68,43 +68,50 @@ def build_recipe(
     ]
 
 
-def make_sample(config: GenerateConfig, recipe: list[Stage], index: int) -> tuple[Record | None, list[str]]:
-    """Sample ``index``: a pure function of the configuration, the banks and the index.
+def make_scene(config: GenerateConfig, recipe: list[Stage], scene: int) -> tuple[list[Record], list[str]]:
+    """The pictures of one scene, two with twins: a pure function of the configuration, the banks and the number.
 
-    A scene that a stage drops is drawn again with the next attempt's numbers; twins share scene and attempts.
+    A scene that a stage drops is drawn again with the next attempt's numbers, as often as `MAX_ATTEMPTS`. Twins
+    share scene and attempt: what drops one drops the other.
 
     Returns:
-        The record, or None if every attempt was dropped; and the reasons of the drops.
+        The records, none if every attempt was dropped; and the reasons of the drops.
     """
-    scene, is_twin = (index // 2, index % 2 == 1) if config.twins else (index, False)
     reasons = []
     for attempt in range(MAX_ATTEMPTS):
-        rng = np.random.default_rng([config.seed, scene, attempt])
         try:
-            return run_recipe(recipe, Record(index, scene, is_twin, rng)), reasons
+            records = []
+            for is_twin in (False, True) if config.twins else (False,):
+                index = 2 * scene + is_twin if config.twins else scene
+                rng = np.random.default_rng([config.seed, scene, attempt])
+                records.append(run_recipe(recipe, Record(index, scene, is_twin, rng)))
+            return records, reasons
         except Drop as drop:
             reasons.append(drop.reason)
-    return None, reasons
+    return [], reasons
 
 
 def make_shard(config: GenerateConfig, work: Path, shard: int, tick: Callable[[], None]) -> None:
     """Write one shard, unless it is whole already."""
+    indices = config.shard_indices(shard)
     if shard_is_whole(config.output, shard):
-        for _ in config.shard_indices(shard):
+        for _ in indices:
             tick()
         return
     recipe = _recipe_of_this_process(config, work)
+    pictures = 2 if config.twins else 1
     with ShardWriter(config.output, shard) as writer:
-        for index in config.shard_indices(shard):
-            record, reasons = make_sample(config, recipe, index)
+        for index in indices[::pictures]:
+            records, reasons = make_scene(config, recipe, index // pictures)
             for reason in reasons:
                 writer.drop(reason)
-            if record is None:
-                writer.drop("picture_given_up")
-            else:
+            if not records:
+                writer.drop("picture_given_up", pictures)
+            for record in records:
                 assert record.annotation is not None
                 writer.add(record.annotation, record.files["jpg"], record.files["mask.png"])
-            tick()
+            for _ in range(pictures):
+                tick()
 
 
 _recipes: dict[tuple[str, str], list[Stage]] = {}

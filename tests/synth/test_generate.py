@@ -25,8 +25,9 @@ from synth.config import (
     RenderConfig,
     RunConfig,
 )
-from synth.generate import generate
+from synth.generate import MAX_ATTEMPTS, generate, make_scene
 from synth.progress import Progress
+from synth.record import Drop, Record
 from synth.verify import verify_dataset
 
 QUIET = Progress(quiet=True)
@@ -99,12 +100,12 @@ def test_a_killed_run_goes_on_to_the_same_bytes(made, photos, tmp_path):
         f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
         "import synth.generate as g\n"
         "from test_generate import config, QUIET\n"
-        "make = g.make_sample\n"
-        "def slow(job, recipe, index):\n"
-        "    if index == 6:\n"  # in the middle of the second shard
+        "make = g.make_scene\n"
+        "def slow(job, recipe, scene):\n"
+        "    if scene == 3:\n"  # in the middle of the second shard
         "        print('here', flush=True); time.sleep(60)\n"
-        "    return make(job, recipe, index)\n"
-        "g.make_sample = slow\n"
+        "    return make(job, recipe, scene)\n"
+        "g.make_scene = slow\n"
         f"g.generate(config(pathlib.Path({str(folder)!r}), pathlib.Path({str(photos)!r})), QUIET)\n"
     )
     process = subprocess.Popen([sys.executable, str(job)], stdout=subprocess.PIPE, text=True)
@@ -138,6 +139,31 @@ def test_twins_differ_in_their_limbs_and_nowhere_else(made):
             cv2.erode(outside.astype(np.uint8), np.ones((17, 17))) > 0
         )  # JPEG blocks reach 8 px, chroma 16
         assert np.array_equal(amputee.image()[outside], twin.image()[outside])
+
+
+def test_what_drops_one_twin_drops_the_other(made, photos):
+    job = config(made, photos)
+    attempts: list[bool] = []
+
+    def recipe(record: Record) -> Record:
+        attempts.append(record.is_twin)
+        if record.is_twin and len(attempts) < 4:
+            raise Drop("hidden")
+        return record
+
+    records, reasons = make_scene(job, [recipe], 5)
+    assert attempts == [False, True, False, True]
+    assert [(r.index, r.is_twin) for r in records] == [(10, False), (11, True)]
+    assert reasons == ["hidden"]
+    assert records[0].rng.random() == records[1].rng.random()
+
+
+def test_a_scene_that_never_works_is_given_up(made, photos):
+    def recipe(record: Record) -> Record:
+        raise Drop("never")
+
+    records, reasons = make_scene(config(made, photos), [recipe], 0)
+    assert records == [] and reasons == ["never"] * MAX_ATTEMPTS
 
 
 def test_absent_parts_are_neither_drawn_nor_labelled(made):

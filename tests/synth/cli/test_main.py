@@ -114,7 +114,7 @@ def test_ctrl_c_is_no_traceback(tmp_path, photos, capsys, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("synth.generate.make_sample", interrupted)
+    monkeypatch.setattr("synth.generate.make_scene", interrupted)
     assert main(small_job(tmp_path / "out", photos)) == 130
     assert capsys.readouterr().err.strip().endswith("the same command goes on")
     assert not list((tmp_path / "out" / "shards").iterdir())
