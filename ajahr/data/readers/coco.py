@@ -32,20 +32,21 @@ _HEAD_NECK = {"head": 0, "head_top": 0, "top_head": 0, "neck": 1}
 
 
 def read_coco(
-    path: str | Path, images: str | Path, *, source: str = "coco", licence: str = ""
+    path: str | Path, images: str | Path | Sequence[Path], *, source: str = "coco", licence: str = ""
 ) -> AnnotatedPhotos:
     """People of a COCO-format file.
 
     Args:
         path: The JSON file.
-        images: Folder its ``file_name`` entries are relative to.
+        images: Folder its ``file_name`` entries are relative to; of several, the first that has the file.
         source: Name of the dataset, kept with every photograph.
         licence: Of photographs for which the file names none.
 
     Raises:
         UserError: the file is missing or not of this format, or it has no category "person".
     """
-    path, images = Path(path), Path(images)
+    path = Path(path)
+    folders = [Path(images)] if isinstance(images, str | Path) else list(images)
     document = load_json(path, _WHAT)
     if not isinstance(document, dict) or not all(
         isinstance(document.get(k), list) for k in ("images", "annotations")
@@ -82,11 +83,13 @@ def read_coco(
         found = tuple(people[entry.id])
         if all(person.crowd for person in found):
             dropped_photos["no_usable_person"] += 1
-        elif not (images / entry.file_name).is_file():
+            continue
+        file = next((f / entry.file_name for f in folders if (f / entry.file_name).is_file()), None)
+        if file is None:
             dropped_photos["missing_file"] += 1
         else:
             terms = licences.get(entry.licence, licence)
-            photos.append(Photo(images / entry.file_name, str(entry.id), found, terms, entry.size, source))
+            photos.append(Photo(file, str(entry.id), found, terms, entry.size, source))
     return AnnotatedPhotos(tuple(photos), dropped_people, dropped_photos)
 
 

@@ -27,7 +27,7 @@ _LICENCE = "MPII Human Pose: non-commercial research"
 _SCALE_PX = 200.0
 _TO_CONTINUOUS = np.float32(-0.5)
 """Pixel 1 is the first; its centre lies at 0.5."""
-_PAD = 0.08
+_PAD = 0.05
 """Hair, fingers, soles and clothes reach so far beyond the joints, in person heights."""
 _BELOW = {"ankle": 0.06, "knee": 0.3, "hip": 0.55}
 """A person whose lowest labelled joint is of this kind reaches so far below it, in person heights."""
@@ -107,7 +107,7 @@ def _person(entry: dict[str, Any], number: int) -> PersonAnnotation | None:
 
 def _box(
     points: Float32[np.ndarray, "16 2"], labelled: np.ndarray, height: float
-) -> Float32[np.ndarray, "4"]:
+) -> Float32[np.ndarray, "xyxy=4"]:
     low, high = points[labelled].min(axis=0), points[labelled].max(axis=0)
     below = next(
         (

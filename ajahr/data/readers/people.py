@@ -39,8 +39,8 @@ class PersonAnnotation:
         source_id: The annotation's own number in its file.
     """
 
-    bbox_xyxy: Float32[np.ndarray, "4"]
-    polygons: tuple[Float32[np.ndarray, "_ 2"], ...] = ()
+    bbox_xyxy: Float32[np.ndarray, "xyxy=4"]
+    polygons: tuple[Float32[np.ndarray, "_ xy=2"], ...] = ()
     rle: Rle | None = None
     keypoints_coco17: Float32[np.ndarray, "17 3"] | None = None
     head_neck: Float32[np.ndarray, "2 3"] | None = None
@@ -48,7 +48,7 @@ class PersonAnnotation:
     source_id: str = ""
 
     @property
-    def keypoint_confidence(self) -> Float32[np.ndarray, "17"]:
+    def keypoint_confidence(self) -> Float32[np.ndarray, "keypoints=17"]:
         """1 for seen keypoints, `OCCLUDED_CONFIDENCE` for labelled hidden ones, 0 for the rest."""
         if self.keypoints_coco17 is None:
             return np.zeros(len(COCO17), np.float32)
@@ -176,8 +176,8 @@ def numbers(value: Any, count: int | None = None) -> np.ndarray | None:
 
 
 def check_box(
-    box_xyxy: Float32[np.ndarray, "4"], size: tuple[int, int] | None
-) -> tuple[Float32[np.ndarray, "4"] | None, str]:
+    box_xyxy: Float32[np.ndarray, "xyxy=4"], size: tuple[int, int] | None
+) -> tuple[Float32[np.ndarray, "xyxy=4"] | None, str]:
     """The box cut at the border of the picture, or None and the reason it is of no use."""
     if (box_xyxy[2:] - box_xyxy[:2]).min() <= 0:
         return None, "empty_box"

@@ -26,7 +26,7 @@ class Rle:
         height, width: Of the mask, px.
     """
 
-    counts: Int64[np.ndarray, "runs"]
+    counts: Int64[np.ndarray, " runs"]
     height: int
     width: int
 
@@ -66,7 +66,7 @@ class Rle:
         return int(self.counts[1::2].sum())
 
 
-def _decompress(text: str) -> Int64[np.ndarray, "runs"]:
+def _decompress(text: str) -> Int64[np.ndarray, " runs"]:
     """The runs of the compressed form.
 
     Raises:

@@ -122,7 +122,7 @@ def test_grab_cut_finds_somebody(with_keypoints):
     image, truth = scene()
     found = GrabCutSegmenter()(image, person(keypoints_coco17=keypoints() if with_keypoints else None))
     assert iou(found, truth) > 0.7
-    assert (widen(found) & truth).sum() > 0.97 * truth.sum(), "what is missed stays in the picture as a ghost"
+    assert (widen(found) & truth).sum() > 0.99 * truth.sum(), "what is missed stays in the picture as a ghost"
     assert not found[:, :40].any() and not found[:, 165:].any()
 
 
@@ -142,7 +142,7 @@ def test_somebody_without_contrast_is_at_least_their_figure():
     assert found[seen[:, 1], seen[:, 0]].all()
     plain = GrabCutSegmenter()(image, person())
     share = plain[25:240, 60:140].mean()
-    assert 0.3 < share < 0.9 and plain[130, 100]
+    assert 0.6 < share < 0.9 and plain[130, 100], "an ellipse that fills the box"
 
 
 @pytest.mark.parametrize(

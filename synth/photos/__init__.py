@@ -1,0 +1,1 @@
+"""From a photograph with people to a clean background: masks, inpainting, the check of it, and its light."""
