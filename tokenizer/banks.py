@@ -99,7 +99,7 @@ def _check_poses(bank: PoseBank, path: str) -> None:
     for rows in _row_blocks(len(bank)):
         if bank.poses.ndim == 4:
             require_rotations(
-                torch.from_numpy(np.asarray(bank.poses[rows])), NUM_JOINTS, f"{path} from row {rows.start}"
+                torch.from_numpy(np.array(bank.poses[rows])), NUM_JOINTS, f"{path} from row {rows.start}"
             )
         elif not np.isfinite(bank.poses[rows]).all():
             row = rows.start + int(np.flatnonzero(~np.isfinite(bank.poses[rows]).all(1))[0])

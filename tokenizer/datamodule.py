@@ -38,7 +38,7 @@ class BankSpec:
 
     Args:
         path: .npz or .safetensors (`tokenizer.banks`).
-        weight: How often it is drawn, relative to the others of its kind. Unused in validation.
+        weight: How often it is drawn, relative to the others in its list. Unused in validation.
     """
 
     path: Path
@@ -124,10 +124,11 @@ class PoseDataModule(pl.LightningDataModule):
     """Pose banks for `tokenizer.module.TokenizerModule`.
 
     Args:
-        train: Banks to train on.
-        validation: Banks to validate and test on.
+        train_intact: Banks to draw intact poses from.
+        train_amputee: Banks to draw amputees from. One bank may be named in both.
+        validation: Banks to validate and test on, each pose once.
         batch_size: Poses per rank and step.
-        amputee_probability: Share of amputees in training batches (`BankMixture`).
+        amputee_probability: Of each training pose; 0 for the intact tokenizer.
         noise: Noise on the encoder's input in training.
         seed: Of the draws.
         max_validation_poses: Per bank; the rest is skipped evenly. None for all.
@@ -136,10 +137,11 @@ class PoseDataModule(pl.LightningDataModule):
 
     def __init__(
         self,
-        train: list[BankSpec] | None = None,
+        train_intact: list[BankSpec] | None = None,
+        train_amputee: list[BankSpec] | None = None,
         validation: list[BankSpec] | None = None,
         batch_size: int = 256,
-        amputee_probability: float | None = 0.5,
+        amputee_probability: float = 0.5,
         noise: PartNoise | None = None,
         seed: int = 0,
         max_validation_poses: int | None = None,
@@ -148,7 +150,8 @@ class PoseDataModule(pl.LightningDataModule):
         super().__init__()
         if batch_size < 1:
             raise InputError(f"batch_size is {batch_size}: give at least 1")
-        self.train, self.validation = train or [], validation or []
+        self.train_intact, self.train_amputee = train_intact or [], train_amputee or []
+        self.validation = validation or []
         self.batch_size, self.amputee_probability = batch_size, amputee_probability
         self.noise, self.seed = noise, seed
         self.max_validation_poses, self.check = max_validation_poses, check
@@ -156,16 +159,22 @@ class PoseDataModule(pl.LightningDataModule):
 
     def setup(self, stage: str) -> None:
         """Open what the stage needs, so that bad banks stop the run before it starts."""
-        specs = self.validation + (self.train if stage == "fit" else [])
-        for spec in specs:
-            if spec.path not in self._banks:
-                self._banks[spec.path] = open_bank(spec.path, check=self.check)
+        validation = [self._open(spec) for spec in self.validation]
+        self._validation = [bank for bank, _ in validation]
         if stage == "fit":
-            self._mixture = BankMixture(
-                [self._banks[spec.path] for spec in self.train],
-                [spec.weight for spec in self.train],
-                self.amputee_probability,
+            wanted = (
+                (self.train_intact, 1 - self.amputee_probability),
+                (self.train_amputee, self.amputee_probability),
             )
+            intact, amputee = (
+                [self._open(spec) for spec in specs] if share > 0 else [] for specs, share in wanted
+            )
+            self._mixture = BankMixture(intact, amputee, self.amputee_probability)
+
+    def _open(self, spec: BankSpec) -> tuple[PoseBank, float]:
+        if spec.path not in self._banks:
+            self._banks[spec.path] = open_bank(spec.path, check=self.check)
+        return self._banks[spec.path], spec.weight
 
     def train_dataloader(self) -> PoseStream:
         rank, _ = self._rank()
@@ -174,12 +183,7 @@ class PoseDataModule(pl.LightningDataModule):
         return PoseStream(self._mixture, self.batch_size, steps, self.seed, rank, self.noise)
 
     def val_dataloader(self) -> PosePasses:
-        return PosePasses(
-            [self._banks[spec.path] for spec in self.validation],
-            self.batch_size,
-            self.max_validation_poses,
-            *self._rank(),
-        )
+        return PosePasses(self._validation, self.batch_size, self.max_validation_poses, *self._rank())
 
     def test_dataloader(self) -> PosePasses:
         return self.val_dataloader()

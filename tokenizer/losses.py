@@ -5,8 +5,9 @@ A body enters as a function from rotations to vertices and joints; nothing here 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -28,15 +29,12 @@ class Mesh(NamedTuple):
     """The pose's own joints in their order, without the root."""
 
 
-@runtime_checkable
-class MeshFn(Protocol):
-    """Rotations (batch, joints, 3, 3) to a mesh, differentiable; batch of any size.
+MeshFn = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""Rotations (batch, joints, 3, 3) to a `Mesh`'s two fields, differentiable; batch of any size.
 
-    The area-weighted vertex loss also needs ``faces``, an (F, 3) integer tensor, as an attribute.
-    If it is an ``nn.Module`` it follows the tokenizer's module to its device and stays out of checkpoints.
-    """
-
-    def __call__(self, rotmats: Tensor) -> tuple[Tensor, Tensor]: ...
+The area-weighted vertex loss also needs ``faces``, an (F, 3) integer tensor, as an attribute. If it is an
+``nn.Module`` it follows the tokenizer's module to its device and stays out of checkpoints.
+"""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,87 +19,80 @@ def batch_generator(seed: int, step: int, rank: int = 0) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=[seed, rank], counter=[0, 0, 0, step]))
 
 
-@dataclass(frozen=True)
-class _Group:
-    """Rows of one kind (amputee or intact) over all banks."""
+class _Kind:
+    """Poses of one kind (amputee or intact) in weighted banks; a bank's poses of the other kind are left out."""
 
-    banks: tuple[int, ...]
-    probabilities: Float[np.ndarray, " banks"]
-    rows: tuple[np.ndarray | int, ...]
-    """Per bank: the row numbers, or their count where they are all of the bank's."""
+    def __init__(self, banks: Sequence[tuple[PoseBank, float]], amputee: bool) -> None:
+        self.banks: list[PoseBank] = []
+        self.rows: list[np.ndarray | None] = []  # None: all of the bank's
+        weights = []
+        for bank, weight in banks:
+            if not (np.isfinite(weight) and weight > 0):
+                raise InputError(f"bank {bank.name} has weight {weight}; give a positive number")
+            whole = bank.absent_joints is None and not amputee
+            rows = None if whole else np.flatnonzero(bank.is_amputee() == amputee)
+            if rows is None or len(rows):
+                self.banks.append(bank)
+                self.rows.append(rows)
+                weights.append(weight)
+        if not self.banks:
+            kind = "amputee" if amputee else "intact"
+            raise InputError(
+                f"no {kind} poses to train on; name a bank of them, or change amputee_probability"
+            )
+        self.probabilities = np.asarray(weights) / sum(weights)
+
+    def draw(self, rng: np.random.Generator, count: int) -> Iterator[tuple[np.ndarray, PoseBank, np.ndarray]]:
+        """Which of ``count`` draws came from a bank, the bank, and its rows."""
+        choice = rng.choice(len(self.banks), size=count, p=self.probabilities)
+        for member, (bank, rows) in enumerate(zip(self.banks, self.rows, strict=True)):
+            mine = np.flatnonzero(choice == member)
+            picked = rng.integers(len(bank) if rows is None else len(rows), size=len(mine))
+            yield mine, bank, picked if rows is None else rows[picked]
 
 
 class BankMixture:
     """Draws poses from weighted banks, amputees with a fixed probability (AJAHR supplementary H: one half).
 
-    Per pose: amputee or intact by ``amputee_probability``; a bank by weight among those that have such poses;
-    a row uniformly. Upstream concatenates two loaders instead, and its weights, which need not sum to one,
-    drop samples.
+    Per pose: amputee or intact by ``amputee_probability``; a bank of that kind by weight; a row uniformly.
+    Upstream concatenates two loaders instead, and its weights, which need not sum to one, drop samples.
 
     Args:
-        banks: Opened banks.
-        weights: One per bank, relative.
-        amputee_probability: Of each pose; 0 for the intact tokenizer; None to take rows as they come.
+        intact: Banks and weights to draw intact poses from; their amputees are left out.
+        amputee: Banks and weights to draw amputees from; their intact poses are left out.
+        amputee_probability: Of each pose; 0 for the intact tokenizer.
 
     Raises:
-        InputError: no banks, bad weights, or no poses of a kind that has a positive probability.
+        InputError: bad weights, or no poses of a kind that has a positive probability.
     """
 
     def __init__(
-        self, banks: Sequence[PoseBank], weights: Sequence[float], amputee_probability: float | None = 0.5
+        self,
+        intact: Sequence[tuple[PoseBank, float]],
+        amputee: Sequence[tuple[PoseBank, float]] = (),
+        amputee_probability: float = 0.5,
     ) -> None:
-        if not banks:
-            raise InputError("no pose banks; name at least one under train")
-        if len(weights) != len(banks) or not all(np.isfinite(w) and w > 0 for w in weights):
-            raise InputError(
-                f"bank weights {list(weights)}; give a positive number for each of {len(banks)} banks"
-            )
-        if amputee_probability is not None and not 0 <= amputee_probability <= 1:
+        if not 0 <= amputee_probability <= 1:
             raise InputError(f"amputee_probability is {amputee_probability}; give 0 to 1")
-        self.banks, self.amputee_probability = tuple(banks), amputee_probability
-        if amputee_probability is None:
-            self._intact = self._amputee = self._group(weights, None)
-            return
-        self._intact = self._group(weights, False) if amputee_probability < 1 else None
-        self._amputee = self._group(weights, True) if amputee_probability > 0 else None
-
-    def _group(self, weights: Sequence[float], amputee: bool | None) -> _Group:
-        members, rows, kept = [], [], []
-        for i, (bank, weight) in enumerate(zip(self.banks, weights, strict=True)):
-            if amputee is None or (bank.absent_joints is None and not amputee):
-                found: np.ndarray | int = len(bank)
-            else:
-                found = np.flatnonzero(bank.is_amputee() == amputee)
-            if found if isinstance(found, int) else len(found):
-                members.append(i)
-                rows.append(found)
-                kept.append(weight)
-        if not members:
-            kind = "amputee" if amputee else "intact"
-            mend = "add a bank with absent_joints" if amputee else "add a bank without absent_joints"
-            raise InputError(f"no {kind} poses in the banks; {mend}, or change amputee_probability")
-        return _Group(tuple(members), np.asarray(kept) / sum(kept), tuple(rows))
+        self.amputee_probability = amputee_probability
+        self._kinds: list[tuple[bool, _Kind]] = []
+        if amputee_probability < 1:
+            self._kinds.append((False, _Kind(intact, False)))
+        if amputee_probability > 0:
+            self._kinds.append((True, _Kind(amputee, True)))
 
     def draw(
         self, rng: np.random.Generator, count: int
     ) -> tuple[Float[Tensor, "count joints 3 3"], Bool[Tensor, "count joints"]]:
         """Rotation matrices and absent joints of ``count`` poses."""
-        is_amputee = rng.random(count) < (self.amputee_probability or 0.0)
+        is_amputee = rng.random(count) < self.amputee_probability
         rotmats = torch.empty(count, NUM_JOINTS, 3, 3)
         absent = torch.empty(count, NUM_JOINTS, dtype=torch.bool)
-        for group, places in ((self._intact, ~is_amputee), (self._amputee, is_amputee)):
-            places = np.flatnonzero(places)
-            if group is None or not len(places):
-                continue
-            choice = rng.choice(len(group.banks), size=len(places), p=group.probabilities)
-            for member, (bank, rows) in enumerate(zip(group.banks, group.rows, strict=True)):
-                mine = places[choice == member]
-                size = rows if isinstance(rows, int) else len(rows)
-                picked = rng.integers(size, size=len(mine))
-                if not isinstance(rows, int):
-                    picked = rows[picked]
-                rotmats[mine] = self.banks[bank].rotmats(picked)
-                absent[mine] = self.banks[bank].absent(picked)
+        for amputee, kind in self._kinds:
+            places = np.flatnonzero(is_amputee == amputee)
+            for mine, bank, rows in kind.draw(rng, len(places)):
+                rotmats[places[mine]] = bank.rotmats(rows)
+                absent[places[mine]] = bank.absent(rows)
         return rotmats, absent
 
 

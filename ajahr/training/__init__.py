@@ -1,0 +1,1 @@
+"""Losses and LightningModules, and what joins the leaf packages' training to the body."""
