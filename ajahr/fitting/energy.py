@@ -13,7 +13,7 @@ shape changes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
@@ -32,13 +32,14 @@ NEAREST = 0.1
 """Points nearer than this share of the pelvis's depth count as behind the camera."""
 
 
-@runtime_checkable
-class MixturePrior(Protocol):
-    """A Gaussian mixture over body poses as rotation vectors."""
+class UprightPrior(NamedTuple):
+    """A Gaussian mixture over body poses as rotation vectors, and which way is up for the pelvis of each."""
 
     means: Float[Tensor, "components 69"]
     precisions: Float[Tensor, "components 69 69"]
-    offsets: Float[Tensor, " components"]  # energy at the mean: minus log of weight times peak, least one 0
+    offsets: Float[Tensor, " components"]  # energy at the mean: minus log of weight times peak
+    up: Float[Tensor, "components 3"]  # mean direction of up in the pelvis's frame
+    up_sigma: Float[Tensor, " components"]  # standard deviation about it, per axis
 
 
 class State(NamedTuple):
@@ -84,12 +85,12 @@ class Targets(NamedTuple):
 class Weights:
     """How strongly each term counts; energies are in units of half a squared standard deviation."""
 
-    noise: float = 1.0  # multiplies the keypoints' standard deviations
+    noise: float = 0.6  # multiplies the keypoints' standard deviations
     robust: float = 6.0  # Geman-McClure's constant, in those standard deviations
     pose: float = 1.0
     limits: float = 0.05  # rad: standard deviation of leaving the range of motion
     shape: float = 1.0
-    upright: float = 0.7  # standard deviation of the chord between the body's axis and the image's vertical
+    upright: float = 0.15  # standard deviation (rad) of the camera's tilt, on top of the poses' own
     held: float = 0.15  # rad
 
 
@@ -106,7 +107,7 @@ class Energy:
     def __init__(
         self,
         model: KeypointModel,
-        prior: MixturePrior,
+        prior: UprightPrior,
         sigma: Float[Tensor, " keypoints"],
         relaxed: Float[Tensor, "23 3"],
     ) -> None:
@@ -122,16 +123,12 @@ class Energy:
     def _value(self, state: State, posed: Posed, targets: Targets, weights: Weights) -> Tensor:
         points, pelvis, _ = self._camera_points(state, posed, targets)
         residual = self._residuals(points, pelvis, targets, weights)
-        square, constant = residual.square().sum(-1), weights.robust**2
-        robust = 0.5 * constant * square / (constant + square)
+        robust = geman_mcclure(residual.square().sum(-1), weights.robust)
         energy = (targets.weights * robust).sum(-1)
-        flat = state.pose.flatten(1)
-        energy = energy + weights.pose * self._prior(flat)[0]
+        energy = energy + self.prior_energy(state.root, state.pose, weights)
         excess = _violation(state.pose) / weights.limits
         energy = energy + 0.5 * excess.square().sum(-1)
         energy = energy + 0.5 * weights.shape * state.betas.square().sum(-1)
-        tilt = (state.root[..., 1] - _UP) / weights.upright
-        energy = energy + 0.5 * tilt.square().sum(-1)
         drift = targets.held[..., None] * ((state.pose - self.relaxed) / weights.held).square()
         energy = energy + 0.5 * drift.sum((-1, -2))
         behind = (points[..., 2] < NEAREST * pelvis[:, None, 2]) & (targets.weights > 0)
@@ -172,17 +169,24 @@ class Energy:
         )
         jacobian[..., -1] = of_depth
         jacobian = jacobian * gain[..., None, None]
-        constant = weights.robust**2
-        influence = (constant / (constant + residual.square().sum(-1))).square() * targets.weights
+        influence = _influence(residual.square().sum(-1), weights.robust) * targets.weights
         flat_jacobian = jacobian.reshape(batch, -1, n)
         weighted = flat_jacobian * influence[..., None].expand(-1, -1, 2).reshape(batch, -1, 1)
         matrix = weighted.transpose(1, 2) @ flat_jacobian
         gradient = (weighted.transpose(1, 2) @ residual.reshape(batch, -1, 1))[..., 0]
 
-        flat = state.pose.flatten(1)
-        _, pull, precision = self._prior(flat)
-        gradient[:, POSE] += weights.pose * pull
-        matrix[:, POSE, POSE] += weights.pose * precision
+        component = self._components(state.root, state.pose, weights).argmin(1)
+        precision = weights.pose * self.prior.precisions[component]
+        off = state.pose.flatten(1) - self.prior.means[component]
+        gradient[:, POSE] += (precision @ off[..., None])[..., 0]
+        matrix[:, POSE, POSE] += precision
+        inverse = state.root.transpose(1, 2)
+        spread = (self.prior.up_sigma[component].square() + weights.upright**2).sqrt()
+        tilt = (inverse @ _UP - self.prior.up[component]) / spread[:, None]
+        turn = inverse @ _hat(_UP[None]) / spread[:, None, None]
+        pull = _influence(tilt.square().sum(-1), UPRIGHT_ROBUST)[:, None, None] * turn.transpose(1, 2)
+        gradient[:, ROOT] += (pull @ tilt[..., None])[..., 0]
+        matrix[:, ROOT, ROOT] += pull @ turn
         excess, slope = _violation_slope(state.pose)
         slope = slope / weights.limits
         gradient[:, POSE] += (slope.transpose(1, 2) @ (excess / weights.limits)[..., None])[..., 0]
@@ -191,11 +195,6 @@ class Energy:
         gradient[:, betas] += weights.shape * state.betas
         diagonal = torch.diagonal(matrix, dim1=1, dim2=2)
         diagonal[:, betas] += weights.shape
-        up = state.root[..., 1]
-        tilt = (up - _UP) / weights.upright
-        turn = -_hat(up) / weights.upright
-        gradient[:, ROOT] += (turn.transpose(1, 2) @ tilt[..., None])[..., 0]
-        matrix[:, ROOT, ROOT] += turn.transpose(1, 2) @ turn
         firm = (targets.held[..., None] / weights.held**2).expand(-1, -1, 3)
         gradient[:, POSE] += (firm * (state.pose - self.relaxed)).flatten(1)
         diagonal[:, POSE] += firm.flatten(1)
@@ -237,17 +236,35 @@ class Energy:
         scale = 1 / (targets.size[:, None] * self.sigma * weights.noise)
         return (self._pixels(points, pelvis, targets) - targets.points) * scale[..., None]
 
-    def _prior(self, flat: Float[Tensor, "batch 69"]) -> tuple[Tensor, Tensor, Tensor]:
-        """Energy, gradient and matrix of the likeliest component of the mixture."""
-        off = flat[:, None] - self.prior.means
-        pull = torch.einsum("cij,ncj->nci", self.prior.precisions, off)
-        energy = 0.5 * (off * pull).sum(-1) + self.prior.offsets
-        best = energy.argmin(1)
-        at = torch.arange(len(flat))
-        return energy[at, best], pull[at, best], self.prior.precisions[best]
+    def prior_energy(
+        self, root: Float[Tensor, "batch 3 3"], pose: Float[Tensor, "batch 23 3"], weights: Weights
+    ) -> Float[Tensor, " batch"]:
+        """Energy of a pose and of its tilt in an upright photograph, under the likeliest component."""
+        return self._components(root, pose, weights).amin(1)
+
+    def _components(self, root: Tensor, pose: Tensor, weights: Weights) -> Float[Tensor, "batch components"]:
+        prior = self.prior
+        off = pose.flatten(1)[:, None] - prior.means
+        distance = (off * torch.einsum("cij,ncj->nci", prior.precisions, off)).sum(-1)
+        spread = prior.up_sigma.square() + weights.upright**2
+        up = (root.transpose(1, 2) @ _UP)[:, None]
+        tilt = geman_mcclure((up - prior.up).square().sum(-1) / spread, UPRIGHT_ROBUST)
+        # the logarithm makes it a density over the two directions of tilt
+        return weights.pose * (0.5 * distance + prior.offsets) + tilt + spread.log()
 
 
+UPRIGHT_ROBUST = 3.0  # people do lie down and cameras do tilt
 _UP = torch.tensor([0.0, -1.0, 0.0], dtype=torch.float64)  # up, in the camera frame of an upright photograph
+
+
+def geman_mcclure(square: Float[Tensor, "*batch"], constant: float) -> Float[Tensor, "*batch"]:
+    """Half a square that is bounded by half of ``constant`` squared (Geman and McClure 1987)."""
+    return 0.5 * constant**2 * square / (constant**2 + square)
+
+
+def _influence(square: Tensor, constant: float) -> Tensor:
+    """Weight that makes reweighted least squares of `geman_mcclure`."""
+    return (constant**2 / (constant**2 + square)).square()
 
 
 def pelvis_place(state: State, targets: Targets) -> Float[Tensor, "batch 3"]:

@@ -31,12 +31,13 @@ from ajahr.anatomy import (
     check_levels,
     descendants,
 )
-from ajahr.body.data import BodyData
+from ajahr.body.data import BodyData, load_body
 from ajahr.errors import UserError
-from ajahr.fitting.energy import POSE, ROOT, Energy, MixturePrior, State, Targets, Weights, pelvis_place
+from ajahr.fitting import pose_prior
+from ajahr.fitting.energy import POSE, ROOT, Energy, State, Targets, UprightPrior, Weights, pelvis_place
 from ajahr.fitting.keypoint_model import KeypointModel
 from ajahr.fitting.solver import minimise
-from ajahr.fitting.starts import Library
+from ajahr.fitting.starts import PoseLibrary, Starts
 from ajahr.geometry.cameras import Camera
 from ajahr.geometry.rotations_np import rotvec_to_rotmat
 
@@ -130,31 +131,31 @@ class Smplify:
     """Fits bodies to 2D keypoints.
 
     Args:
-        body: the body.
-        prior: over body poses.
-        library: poses to start from, rotation vectors.
-        relaxed: the pose joints keep where nothing shows them (legs out of the picture: standing).
+        body: the body; the embedded one if None.
         layout: which keypoints: coco17, j44, body25, smpl24 or ldpose25.
         options: settings.
+        prior: over body poses; the shipped one if None.
+        library: poses to start from; drawn from the sampler if None.
     """
 
     def __init__(
         self,
-        body: BodyData,
-        prior: MixturePrior,
-        library: Float[Tensor, "poses 23 3"],
-        relaxed: Float[Tensor, "23 3"],
+        body: BodyData | None = None,
         layout: KeypointLayout = COCO17,
         options: FitOptions | None = None,
+        *,
+        prior: UprightPrior | None = None,
+        library: PoseLibrary | None = None,
     ) -> None:
+        body = load_body() if body is None else body
+        prior = pose_prior.default_prior() if prior is None else prior
+        library = pose_prior.default_library() if library is None else library
         self.layout, self.options = layout, options or FitOptions()
-        self.relaxed = relaxed.double()
+        self.relaxed = pose_prior.relaxed_pose()
         model = KeypointModel(body, layout)
         self.model = model
         self.energy = Energy(model, prior, keypoint_sigmas(layout), self.relaxed)
-        library = library.double()
-        cost = self.energy._prior(library.flatten(1))[0]
-        self._library = Library(model, library, cost - cost.min())
+        self._starts = Starts(model, library)
 
     def fit(
         self,
@@ -263,9 +264,7 @@ class Smplify:
         weights = options.weights
         loose = replace(weights, noise=2 * weights.noise)
         starts = [
-            self._library.starts(
-                targets.take(torch.tensor([i])), self.energy.sigma, weights.upright, options.starts
-            )
+            self._starts.of(targets.take(torch.tensor([i])), self.energy.sigma, weights, options.starts)
             for i in range(people)
         ]
         owner = torch.cat([torch.full((len(s.scores),), i) for i, s in enumerate(starts)])

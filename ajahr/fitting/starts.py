@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ajahr.fitting.energy import State, Targets
+from ajahr.fitting.energy import UPRIGHT_ROBUST, State, Targets, Weights, geman_mcclure
 from ajahr.fitting.keypoint_model import KeypointModel
 from ajahr.geometry.rotations import rotvec_to_rotmat
 
@@ -26,6 +25,13 @@ _POOL = 400
 _APART = 0.2  # m, root mean square over keypoints
 
 
+class PoseLibrary(NamedTuple):
+    """Poses people take, and how the body stands in an upright world then."""
+
+    poses: Float[Tensor, "poses 23 3"]  # rotation vectors
+    roots: Float[Tensor, "poses 3 3"]  # from the body to a world whose y is up
+
+
 class Start(NamedTuple):
     """Starts of one person, best first."""
 
@@ -34,48 +40,45 @@ class Start(NamedTuple):
     scores: Float[Tensor, " starts"]
 
 
-class Library:
+class Starts:
     """Library poses under views, as orthographic keypoints.
 
     Args:
         model: keypoints of the body.
-        poses: rotation vectors.
-        cost: energy of each pose.
+        library: the poses.
         yaws: how many facings around the vertical.
-        pitches: leans towards and away from the camera, rad.
+        pitches: tilts of the camera, rad; positive looks down.
     """
 
     def __init__(
         self,
         model: KeypointModel,
-        poses: Float[Tensor, "poses 23 3"],
-        cost: Float[Tensor, " poses"],
+        library: PoseLibrary,
         yaws: int = 12,
-        pitches: tuple[float, ...] = (-0.7, -0.25, 0.1, 0.5),
+        pitches: tuple[float, ...] = (-0.3, 0.0, 0.35, 0.9),
     ) -> None:
-        self.model, self.poses, self.cost = model, poses, cost
-        count = len(poses)
-        identity = torch.eye(3, dtype=torch.float64).expand(count, 3, 3)
-        betas = torch.zeros(count, model.num_betas, dtype=torch.float64)
-        self._keypoints = model.pose(identity, poses, betas).keypoints
-        turns = []
-        for pitch in pitches:
-            for yaw in np.arange(yaws) * (2 * np.pi / yaws):
-                lean = rotvec_to_rotmat(torch.tensor([pitch, 0.0, 0.0], dtype=torch.float64))
-                turn = rotvec_to_rotmat(torch.tensor([0.0, float(yaw), 0.0], dtype=torch.float64))
-                turns.append(_FACING @ lean @ turn)
-        self._views = torch.stack(turns)
-        self._seen = torch.einsum("vij,pkj->pvki", self._views, self._keypoints).flatten(0, 1)
-        self._flat = torch.complex(self._seen[..., 0].contiguous(), self._seen[..., 1].contiguous())
+        poses, roots = library
+        self.model, self.poses, self.roots = model, poses, roots
+        betas = torch.zeros(len(poses), model.num_betas, dtype=torch.float64)
+        self._keypoints = model.pose(roots, poses, betas).keypoints
+        facings = torch.arange(yaws, dtype=torch.float64) * (2 * torch.pi / yaws)
+        turns = rotvec_to_rotmat(facings[:, None] * torch.tensor([0.0, 1.0, 0.0], dtype=torch.float64))
+        tilts = torch.tensor(pitches, dtype=torch.float64)
+        tilts = rotvec_to_rotmat(tilts[:, None] * torch.tensor([1.0, 0.0, 0.0], dtype=torch.float64))
+        self._views = (_FACING @ tilts[:, None] @ turns).flatten(0, 1)
+        across, down = (
+            torch.einsum("vj,pkj->pvk", self._views[:, axis], self._keypoints).flatten(0, 1)
+            for axis in (0, 1)
+        )
+        # orthographic keypoints as complex numbers, in which an alignment is one multiplication
+        self._flat = torch.complex(across, down).to(torch.complex64)
 
-    def starts(
-        self, targets: Targets, sigma: Float[Tensor, " keypoints"], upright: float, count: int
-    ) -> Start:
+    def of(self, targets: Targets, sigma: Float[Tensor, " keypoints"], weights: Weights, count: int) -> Start:
         """The best and sufficiently different starts for one person (``targets`` holds one problem).
 
         Args:
             sigma: standard deviation per keypoint, in sizes.
-            upright: standard deviation of the tilt, as in `ajahr.fitting.energy.Weights`.
+            weights: of the full fit; the tilt's cost is taken from them.
             count: how many, at most.
         """
         weight = targets.weights[0] / sigma**2
@@ -85,7 +88,8 @@ class Library:
         weight, sigma = weight[used], sigma[used]
         point = torch.complex(targets.points[0, used, 0], targets.points[0, used, 1])
         centre = (weight * point).sum()
-        point = point - centre
+        point = (point - centre).to(self._flat.dtype)
+        weight, sigma = weight.float(), sigma.float()
         flat = self._flat[:, used]
         weight_c = weight.to(flat.dtype)
         middle = flat @ weight_c
@@ -96,17 +100,16 @@ class Library:
         error = (point - match[:, None] * (flat - middle[:, None])).abs().square()
         scale = match.abs()
         roll = match / scale
-        up = self._views[:, :, 1].repeat(len(self.poses), 1)
-        up_y = roll.imag * up[:, 0] + roll.real * up[:, 1]  # of the body's axis, in the image
-        tilt = (1 + up_y) / upright**2
-        cost = tilt + self.cost.repeat_interleave(len(self._views))
+        up = self._views[:, :, 1].float().repeat(len(self.poses), 1)
+        up_y = roll.imag * up[:, 0] + roll.real * up[:, 1]  # of the world's vertical, in the image
+        cost = geman_mcclure(2 * (1 + up_y) / (2 * weights.upright) ** 2, UPRIGHT_ROBUST)
         size = scale * STATURE
         deviation = error / (2 * (3 * sigma) ** 2)
         score = (deviation / size[:, None] ** 2).sum(-1) + cost
         common = size[score.topk(min(50, len(score)), largest=False).indices].median()
-        score = (targets.weights[0, used] * (deviation / common**2)).clamp(max=8.0).sum(-1) + cost
+        score = (targets.weights[0, used].float() * (deviation / common**2)).clamp(max=8.0).sum(-1) + cost
         pool = score.topk(min(_POOL, len(score)), largest=False).indices
-        turned = _roll_matrix(roll[pool]) @ self._views[pool % len(self._views)]
+        turned = _roll_matrix(roll[pool].to(torch.complex128)) @ self._views[pool % len(self._views)]
         body = torch.einsum("sij,skj->ski", turned, self._keypoints[pool // len(self._views)])
         chosen: list[int] = []
         for i in range(len(pool)):
@@ -116,11 +119,12 @@ class Library:
             if len(chosen) == count:
                 break
         picked = pool[chosen]
-        corner = centre - match[picked] * middle[picked]  # where the pelvis falls
-        depth = targets.focal[0] / scale[picked]
+        corner = centre - (match[picked] * middle[picked]).to(centre.dtype)  # where the pelvis falls
+        depth = targets.focal[0] / scale[picked].double()
         place = torch.stack([corner.real / common, corner.imag / common, depth.log()], -1)
         betas = place.new_zeros(len(picked), self.model.num_betas)
-        state = State(turned[chosen], self.poses[picked // len(self._views)], betas, place)
+        pose = picked // len(self._views)
+        state = State(turned[chosen] @ self.roots[pose], self.poses[pose], betas, place)
         return Start(state, float(common), score[picked])
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 import torch
 
 from ajahr.anatomy import COCO17
 from ajahr.body.data import BodyData, load_body
-from ajahr.fitting.energy import Energy, State, Targets
+from ajahr.fitting.energy import Energy, State, Targets, UprightPrior
 from ajahr.fitting.keypoint_model import KeypointModel
 from ajahr.geometry.rotations import rotvec_to_rotmat
 
@@ -20,7 +18,7 @@ def body() -> BodyData:
 
 
 @pytest.fixture(scope="session")
-def simple_prior() -> SimpleNamespace:
+def simple_prior() -> UprightPrior:
     """Two Gaussians: arms hanging, and arms hanging with the thighs raised."""
     generator = torch.Generator().manual_seed(0)
     means = torch.zeros(2, 23, 3, dtype=torch.float64)
@@ -29,11 +27,13 @@ def simple_prior() -> SimpleNamespace:
     mixing = torch.randn(2, 69, 69, generator=generator, dtype=torch.float64) * 0.02
     precisions = torch.eye(69, dtype=torch.float64) / 0.25**2 + mixing @ mixing.mT
     offsets = torch.tensor([0.0, 1.0], dtype=torch.float64)
-    return SimpleNamespace(means=means.flatten(1), precisions=precisions, offsets=offsets)
+    up = torch.tensor([[0.0, 1.0, 0.0], [0.0, 0.98, -0.2]], dtype=torch.float64)
+    spread = torch.tensor([0.1, 0.3], dtype=torch.float64)
+    return UprightPrior(means.flatten(1), precisions, offsets, up, spread)
 
 
 @pytest.fixture(scope="session")
-def relaxed(simple_prior: SimpleNamespace) -> torch.Tensor:
+def relaxed(simple_prior: UprightPrior) -> torch.Tensor:
     return simple_prior.means[0].reshape(23, 3)
 
 

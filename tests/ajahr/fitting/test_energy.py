@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
 from ajahr.anatomy import COCO17, J44, JOINT, LDPOSE25
-from ajahr.fitting.energy import Weights, pelvis_place
+from ajahr.fitting.energy import UPRIGHT_ROBUST, Weights, pelvis_place
+from ajahr.geometry.rotations import rotvec_to_rotmat
 
 WEIGHTS = Weights()
 
@@ -109,14 +112,34 @@ def test_a_residual_end_costs_nothing_anywhere_along_its_bone(make_energy, probl
 
 def test_the_likeliest_component_of_the_prior_counts(make_energy, simple_prior, problem):
     energy = make_energy()
-    state, targets = problem(2, 17)
-    targets = targets._replace(
-        weights=torch.zeros(2, 17, dtype=torch.float64), held=torch.zeros(2, 23).double()
+    state, _ = problem(2, 17)
+    upright = torch.diag(torch.tensor([1.0, -1.0, -1.0], dtype=torch.float64)).expand(2, 3, 3)
+    state = state._replace(pose=simple_prior.means.reshape(2, 23, 3), root=upright)
+    faint = Weights(upright=100.0)  # the tilt then costs both components the same
+    level = math.log(100.0**2)
+    torch.testing.assert_close(
+        energy.prior_energy(state.root, state.pose, faint), simple_prior.offsets + level, atol=1e-3, rtol=0
     )
-    state = state._replace(pose=simple_prior.means.reshape(2, 23, 3))
-    with_prior = energy(state, targets, WEIGHTS)
-    without = energy(state, targets, Weights(pose=0.0))
-    torch.testing.assert_close(with_prior - without, simple_prior.offsets)
+    between = state._replace(pose=state.pose.mean(0, keepdim=True).expand(2, 23, 3))
+    off = (between.pose.flatten(1) - simple_prior.means)[:, :, None]
+    least = (0.5 * off.mT @ simple_prior.precisions @ off)[:, 0, 0] + simple_prior.offsets
+    found = energy.prior_energy(between.root, between.pose, faint)
+    torch.testing.assert_close(found, least.min().expand(2) + level, atol=1e-3, rtol=0)
+
+
+def test_standing_costs_less_than_lying_and_tilt_is_bounded(make_energy, simple_prior):
+    energy = make_energy()
+    pose = simple_prior.means[:1].reshape(1, 23, 3)
+    facing = torch.diag(torch.tensor([1.0, -1.0, -1.0], dtype=torch.float64))
+
+    def cost(axis: tuple[float, float, float]) -> float:
+        turn = rotvec_to_rotmat(torch.tensor(axis, dtype=torch.float64))
+        return float(energy.prior_energy((turn @ facing)[None], pose, WEIGHTS))
+
+    costs = [cost((angle, 0.0, 0.0)) for angle in (0.0, 0.3, 1.5, 3.1)]
+    assert costs == sorted(costs) and costs[0] < costs[1]
+    assert costs[-1] - costs[0] < 0.5 * UPRIGHT_ROBUST**2 + 4
+    assert cost((0.0, 2.0, 0.0)) == pytest.approx(costs[0])  # any facing costs the same
 
 
 def test_held_joints_are_drawn_to_the_relaxed_pose(make_energy, relaxed, problem):
