@@ -80,6 +80,13 @@ class FastBody:
             self._shape = kept  # one assignment: another thread sees the old shape or the new one, whole
         return kept[1], kept[2]
 
+    def pose_joints(
+        self, betas: Float[np.ndarray, " betas"], rotmats: Float[np.ndarray, "24 3 3"]
+    ) -> Float32[np.ndarray, "24 3"]:
+        """Joints of an intact person, without skinning: where the body would be, for a hundredth of the time."""
+        local = np.ascontiguousarray(rotmats, dtype=np.float32)
+        return _chain(local, self.shape(betas)[1], _NONE_ABSENT, _NO_TRANSLATION, _PARENTS, False)[0]
+
     def __call__(
         self,
         betas: Float[np.ndarray, " betas"],

@@ -246,3 +246,11 @@ def test_a_body_without_posedirs_equals_one_with_zero_posedirs(embedded):
     np.testing.assert_array_equal(
         with_zeros(np.ones(10), pose).vertices, FastBody(embedded)(np.ones(10), pose).vertices
     )
+
+
+def test_joints_alone_are_those_of_the_whole_body():
+    rng = np.random.default_rng(4)
+    body = FastBody(load_body())
+    rotmats = Rotation.random(24, rng=rng).as_matrix()
+    betas = rng.normal(0, 1, 10)
+    assert np.array_equal(body.pose_joints(betas, rotmats), body(betas, rotmats).joints)

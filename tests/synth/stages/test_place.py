@@ -65,6 +65,15 @@ def test_who_would_stand_outside_the_picture_is_dropped(body):
     assert drop.value.reason == "out_of_frame"
 
 
+def test_a_cut_outside_the_picture_is_dropped_for_both_twins(body):
+    slot = Slot((0, 0, 1, 1), 400.0, 320.0, 700.0)  # the knees are below the picture
+    placed(body, slot)
+    with pytest.raises(Drop) as drop:
+        placed(body, slot, levels=(0, 0, 1, 0))
+    assert drop.value.reason == "cut_out_of_frame"
+    placed(body, slot, levels=(2, 0, 0, 0))
+
+
 def test_perspective_so_close_that_the_camera_is_inside_is_dropped(body):
     record = Record(0, 0, False, np.random.default_rng(0), camera=Camera.centred(640, 480, 20.0))
     record.people = [Person(Slot((0, 0, 1, 1), 200.0, 320.0, 450.0), (0,) * 4, (0,) * 4, UPRIGHT, "sampled")]
