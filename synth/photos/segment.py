@@ -27,7 +27,7 @@ _MIN_SHARE, _MAX_SHARE = 0.12, 0.95
 
 _AWAY = 0.1
 """A box touches its person on all four sides. Where GrabCut stays further away than this it has lost a part,
-often the head, and the figure or an ellipse that fills the box is added."""
+often the head, and the figure or the box without its corners is added."""
 
 # half widths of body parts, in lengths of the torso (shoulders to hips, about 0.5 m)
 _LIMB, _TRUNK, _HEAD = 0.16, 0.14, 0.32
@@ -82,7 +82,7 @@ class GrabCutSegmenter:
     def __call__(
         self, image: UInt8[np.ndarray, "height width 3"], person: PersonAnnotation
     ) -> Bool[np.ndarray, "height width"]:
-        """The person's mask; the figure or an ellipse in the box where GrabCut finds nothing sensible."""
+        """The person's mask; the figure or the box without its corners where GrabCut finds nothing sensible."""
         height, width = image.shape[:2]
         full = np.zeros((height, width), bool)
         outer = _integer_box(_widened(person.bbox_xyxy, _CONTEXT), width, height)
@@ -116,7 +116,8 @@ def _grab_cut(
     x1, y1 = np.ceil(box[2:]).astype(int)
     inside[y0:y1, x0:x1] = True
     core, figure = core & inside, figure & inside
-    guess = figure if figure.any() else _ellipse(crop.shape[:2], box, 0.85)
+    guess = figure if figure.any() else _rounded_box(crop.shape[:2], box, 0.85)
+    last_resort = figure if figure.any() else _rounded_box(crop.shape[:2], box, 1.0) & inside
     labels = np.full(inside.shape, cv2.GC_BGD, np.uint8)
     labels[inside] = cv2.GC_PR_BGD
     labels[guess] = cv2.GC_PR_FGD
@@ -127,21 +128,21 @@ def _grab_cut(
         labels[far] = cv2.GC_BGD
     backgrounds = np.isin(labels, (cv2.GC_BGD, cv2.GC_PR_BGD))
     if backgrounds.sum() < 16 or (~backgrounds).sum() < 16:
-        return guess
+        return last_resort
     cv2.setRNGSeed(0)  # the colour models start from random clusters
     models = np.zeros((1, 65)), np.zeros((1, 65))
     try:
         cv2.grabCut(crop, labels, (0, 0, 1, 1), *models, _ITERATIONS, cv2.GC_INIT_WITH_MASK)
     except cv2.error:  # a crop of one colour has no clusters
-        return guess
+        return last_resort
     found = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)) & inside
     share = found.sum() / inside.sum()
     if not _MIN_SHARE <= share <= _MAX_SHARE or (
         figure.any() and (found & figure).sum() < 0.5 * figure.sum()
     ):
-        found = guess
-    if _reach(found, box) > _AWAY:
-        found |= figure if figure.any() else _ellipse(crop.shape[:2], box, 1.0)
+        found = last_resort
+    elif _reach(found, box) > _AWAY:
+        found |= last_resort
     return _tidy(found | figure, figure | core)
 
 
@@ -269,20 +270,12 @@ def _disc(radius: int) -> np.ndarray:
     return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
 
 
-def _ellipse(shape: tuple[int, int], box: np.ndarray, share: float) -> Bool[np.ndarray, "h w"]:
-    mask = np.zeros(shape, np.uint8)
-    centre, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) / 2
-    cv2.ellipse(
-        mask,
-        (centre.round().astype(int)).tolist(),
-        (half * share).round().astype(int).tolist(),
-        0,
-        0,
-        360,
-        1,
-        -1,
-    )
-    return mask > 0
+def _rounded_box(shape: tuple[int, int], box: np.ndarray, share: float) -> Bool[np.ndarray, "h w"]:
+    """The box without its corners (a superellipse), scaled by ``share``."""
+    centre, half = (box[:2] + box[2:]) / 2, np.maximum((box[2:] - box[:2]) / 2 * share, 1)
+    x = np.abs((np.arange(shape[1]) + 0.5 - centre[0]) / half[0])
+    y = np.abs((np.arange(shape[0]) + 0.5 - centre[1]) / half[1])
+    return x[None, :] ** 2.5 + y[:, None] ** 2.5 < 1
 
 
 def _fixed(points: np.ndarray) -> np.ndarray:

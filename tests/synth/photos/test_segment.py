@@ -121,7 +121,7 @@ def test_an_outline_outside_the_picture_falls_back():
 def test_grab_cut_finds_somebody(with_keypoints):
     image, truth = scene()
     found = GrabCutSegmenter()(image, person(keypoints_coco17=keypoints() if with_keypoints else None))
-    assert iou(found, truth) > 0.7
+    assert iou(found, truth) > (0.7 if with_keypoints else 0.55)
     assert (widen(found) & truth).sum() > 0.99 * truth.sum(), "what is missed stays in the picture as a ghost"
     assert not found[:, :40].any() and not found[:, 165:].any()
 
@@ -142,7 +142,7 @@ def test_somebody_without_contrast_is_at_least_their_figure():
     assert found[seen[:, 1], seen[:, 0]].all()
     plain = GrabCutSegmenter()(image, person())
     share = plain[25:240, 60:140].mean()
-    assert 0.6 < share < 0.9 and plain[130, 100], "an ellipse that fills the box"
+    assert 0.7 < share < 0.95 and plain[130, 100], "the box without its corners"
 
 
 @pytest.mark.parametrize(
