@@ -76,9 +76,8 @@ def main() -> None:
         means=means.astype(np.float32),
         cholesky=cholesky.astype(np.float32),
     )
-    print(
-        f"{arguments.output}: {arguments.output.stat().st_size / 1024:.0f} KB, weights {np.sort(weights)[::-1].round(3)}"
-    )
+    size = arguments.output.stat().st_size / 1024
+    print(f"{arguments.output}: {size:.0f} KB, weights {np.sort(weights)[::-1].round(3)}")
 
 
 if __name__ == "__main__":

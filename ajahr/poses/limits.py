@@ -113,7 +113,8 @@ def _ball(
     _KNOTS[j, 1] = np.concatenate([reach, np.full(spare, reach[-1])])
 
 
-_SHOULDER_TWIST = tuple(math.radians(x) for x in (-17, 14, -32, -32))
+_SHOULDER_TWIST = math.radians(-17)
+_SHOULDER_SLOPE = (math.radians(14), math.radians(-32), math.radians(-32))
 """Middle of the twist range: a constant, and per x, y, z of the arm's direction. Rotation is counted from the
 shortest way out of the T-pose, and an arm that comes forwards or up that way arrives turned inwards (Codman).
 So: sideways -108..87, hanging -90..105, forwards and up -154..41 degrees, inwards positive."""
@@ -168,10 +169,10 @@ def _build() -> None:
         arm_direction(40, 85),
         np.stack([arm_direction(p, e) for p, e in rim]),
         (
-            -_deg("shoulder", "lateral rotation") + _SHOULDER_TWIST[0],
-            _deg("shoulder", "medial rotation") + _SHOULDER_TWIST[0],
+            -_deg("shoulder", "lateral rotation") + _SHOULDER_TWIST,
+            _deg("shoulder", "medial rotation") + _SHOULDER_TWIST,
         ),
-        _SHOULDER_TWIST[1:],
+        _SHOULDER_SLOPE,
     )
     half_pronation = _deg("forearm", "pronation") * FOREARM_SHARE
     half_supination = _deg("forearm", "supination") * FOREARM_SHARE

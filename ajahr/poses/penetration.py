@@ -225,7 +225,7 @@ def _segment_distance(p, q):
     across = aa * bb - ab * ab
     s = min(max((ab * br - ar * bb) / across, 0.0), 1.0) if across > 1e-12 else 0.0
     t = (ab * s + br) / max(bb, 1e-12)
-    if t < 0.0:
+    if t < 0.0 or bb < 1e-12:
         t = 0.0
         s = min(max(-ar / max(aa, 1e-12), 0.0), 1.0)
     elif t > 1.0:
