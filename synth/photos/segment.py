@@ -82,7 +82,7 @@ class GrabCutSegmenter:
     def __call__(
         self, image: UInt8[np.ndarray, "height width 3"], person: PersonAnnotation
     ) -> Bool[np.ndarray, "height width"]:
-        """The person's mask; the figure or the box without its corners where GrabCut finds nothing sensible."""
+        """The person's mask; the figure, or the box without its corners, where GrabCut fails."""
         height, width = image.shape[:2]
         full = np.zeros((height, width), bool)
         outer = _integer_box(_widened(person.bbox_xyxy, _CONTEXT), width, height)
