@@ -53,7 +53,7 @@ def main() -> None:
             pixels, _ = make_texture(atlas, options.seed, kind, SEXES[kind % 2], GROUPS[kind % len(GROUPS)])
             texture = Texture.from_image(pixels)
             absent = absent_joint_mask(levels)
-            posed = body(np.zeros(10), rotmats, absent, np.array([0.0, -0.28, 5.0]))
+            posed = body(np.zeros(10), rotmats, absent, np.array([0.0, -0.12, 5.0]))
             image = np.full((HEIGHT, WIDTH, 3), (214, 218, 222), np.uint8)
             result = rasterizer.render(
                 posed.vertices,
