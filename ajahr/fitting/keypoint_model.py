@@ -73,13 +73,15 @@ class KeypointModel:
     Args:
         body: the body.
         layout: which keypoints, one of `ajahr.anatomy.LAYOUTS`.
+        num_betas: how many of the body's shape directions to use, at most.
     """
 
-    def __init__(self, body: BodyData, layout: KeypointLayout) -> None:
+    def __init__(self, body: BodyData, layout: KeypointLayout, num_betas: int = 10) -> None:
         self.layout = layout
-        self.num_betas = body.shapedirs.shape[2]
+        self.num_betas = min(num_betas, body.shapedirs.shape[2])
         joint_regressor = body.J_regressor.astype(np.float64)
-        template, shapes = body.v_template.astype(np.float64), body.shapedirs.astype(np.float64)
+        template = body.v_template.astype(np.float64)
+        shapes = body.shapedirs[..., : self.num_betas].astype(np.float64)
         rest = joint_regressor @ template
         rest_betas = np.einsum("jv,vcb->jcb", joint_regressor, shapes)
         offset, offset_betas = rest.copy(), rest_betas.copy()

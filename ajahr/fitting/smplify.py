@@ -52,6 +52,7 @@ _SIGMA_FLOOR = 0.010  # a face is fitted no closer than faces differ
 
 MIN_KEYPOINTS = 4
 MIN_EXTENT_PX = 4.0
+_CHUNK = 32  # people at a time, so that memory does not grow with the crowd
 
 
 class FitStatus(Enum):
@@ -103,6 +104,8 @@ class FitResult:
     keypoints_2d: Float[np.ndarray, "people keypoints 2"]
     reprojection_px: Float[np.ndarray, " people"]
     """Mean distance (px) of the keypoints used, weighted by confidence."""
+    reprojection_relative: Float[np.ndarray, " people"]
+    """`reprojection_px` as a share of the longer side of the box around the keypoints used."""
     size_px: Float[np.ndarray, " people"]
     """How tall the person would stand in the image."""
     energy: Float[np.ndarray, " people"]
@@ -189,12 +192,13 @@ class Smplify:
             i for i in range(people) if counted[i] and _extent(points[i], confidence[i]) >= MIN_EXTENT_PX
         ]
         state, sizes, energies = self._blank(people), np.full(people, np.nan), np.full(people, np.nan)
-        if fitted:
-            index = torch.tensor(fitted)
+        for first in range(0, len(fitted), _CHUNK):
+            some = fitted[first : first + _CHUNK]
+            index = torch.tensor(some)
             found, size, value = self._solve(targets.take(index))
             state = state.put(index, found)
-            sizes[fitted], energies[fitted] = size.numpy(), value.numpy()
-        return self._result(state, targets, confidence, cameras, absent, sizes, energies, fitted)
+            sizes[some], energies[some] = size.numpy(), value.numpy()
+        return self._result(state, targets, confidence, cameras, absent, sizes, energies)
 
     def _read(
         self,
@@ -292,7 +296,6 @@ class Smplify:
         absent: np.ndarray,
         sizes: np.ndarray,
         energies: np.ndarray,
-        fitted: list[int],
     ) -> FitResult:
         known = np.isfinite(sizes)
         targets = targets._replace(size=torch.from_numpy(np.where(known, sizes, 1.0)))
@@ -304,6 +307,9 @@ class Smplify:
         distance = np.linalg.norm(projected - aims, axis=-1)
         total = confidence.sum(1)
         error = (confidence * distance).sum(1) / np.where(total > 0, total, 1)
+        extent = np.array(
+            [_extent(p, c) if k else 1.0 for p, c, k in zip(aims, confidence, known, strict=True)]
+        )
         for blank in (translation, projected, error):
             blank[~known] = np.nan
         status = tuple(
@@ -321,7 +327,7 @@ class Smplify:
             ]
         return FitResult(
             status, state.root.numpy(), state.pose.numpy(), state.betas.numpy(), translation, tuple(cameras),
-            absent, projected, error, sizes, energies,
+            absent, projected, error, error / extent, sizes, energies,
         )  # fmt: skip
 
 

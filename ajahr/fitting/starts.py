@@ -109,7 +109,7 @@ class Starts:
         common = size[score.topk(min(50, len(score)), largest=False).indices].median()
         score = (targets.weights[0, used].float() * (deviation / common**2)).clamp(max=8.0).sum(-1) + cost
         pool = score.topk(min(_POOL, len(score)), largest=False).indices
-        turned = _roll_matrix(roll[pool].to(torch.complex128)) @ self._views[pool % len(self._views)]
+        turned = _roll_matrix(roll[pool]) @ self._views[pool % len(self._views)]
         body = torch.einsum("sij,skj->ski", turned, self._keypoints[pool // len(self._views)])
         chosen: list[int] = []
         for i in range(len(pool)):
@@ -130,6 +130,8 @@ class Starts:
 
 def _roll_matrix(roll: Tensor) -> Float[Tensor, "batch 3 3"]:
     """Rotation about the viewing axis that multiplies x + iy by ``roll``."""
+    roll = roll.to(torch.complex128)
+    roll = roll / roll.abs()
     zero, one = torch.zeros_like(roll.real), torch.ones_like(roll.real)
     rows = [roll.real, -roll.imag, zero, roll.imag, roll.real, zero, zero, zero, one]
     return torch.stack(rows, -1).reshape(-1, 3, 3)
