@@ -77,6 +77,7 @@ class Background:
     width: int
     height: int
     ssim: float
+    grey: bool
     slots: tuple[Slot, ...]
 
 

@@ -24,13 +24,14 @@ from synth.engine.local import map_processes
 from synth.photos.background import CleanBackground, PersonSlot, prepare_clean, prepare_photo
 from synth.photos.demo import demo_clean, demo_people
 from synth.photos.inpaint import make_inpainter
-from synth.photos.light import estimate_light
+from synth.photos.light import estimate_light, is_grey
 from synth.progress import Progress
 from synth.record import Drop
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 _STANDING_M = 1.65
 """Height a person of unknown scale is taken to have, from crown to sole."""
+_BORDER_PX = 3
 _CLEAN_SLOTS = 8
 """Places offered in a photograph where nobody stood."""
 
@@ -131,7 +132,7 @@ def prepare_one(config: GenerateConfig, folder: Path, task: PhotoTask, tick: Cal
             )
             slots = person_slots(clean, config)
         if not slots:
-            raise Drop("no_person_large_enough")
+            raise Drop("no_place_for_a_person")
     except Drop as drop:
         write_drop(folder, task.index, str(task.path.name), drop.reason)
     else:
@@ -143,6 +144,7 @@ def prepare_one(config: GenerateConfig, folder: Path, task: PhotoTask, tick: Cal
             "width": width,
             "height": height,
             "ssim": clean.ssim,
+            "grey": is_grey(clean.image),
             "slots": [slot_to_json(slot) for slot in slots],
         }
         write_entry(folder, task.index, clean.image, entry)
@@ -161,10 +163,12 @@ def person_slots(clean: CleanBackground, config: GenerateConfig) -> list[Slot]:
 
         camera = Camera.centred(width, height, config.render.focal_factor * max(width, height))
         fits = fit_people([_confident(slot) for slot in clean.slots], camera, config.body)
-    return [
-        _slot(clean, slot, fit, config.backgrounds.max_fit_error)
-        for slot, fit in zip(clean.slots, fits, strict=True)
-    ]
+    slots = []
+    for person, fit in zip(clean.slots, fits, strict=True):
+        slot = _slot(clean, person, fit, config.backgrounds.max_fit_error)
+        if slot is not None:
+            slots.append(slot)
+    return slots
 
 
 def _confident(slot: PersonSlot) -> np.ndarray | None:
@@ -174,10 +178,14 @@ def _confident(slot: PersonSlot) -> np.ndarray | None:
     return np.concatenate([slot.keypoints_coco17[:, :2], slot.confidence[:, None]], axis=1)
 
 
-def _slot(clean: CleanBackground, person: PersonSlot, fit, max_error: float) -> Slot:
+def _slot(clean: CleanBackground, person: PersonSlot, fit, max_error: float) -> Slot | None:
+    """The place of one removed person; None where nothing tells how large people are there."""
     x0, y0, x1, y1 = (float(v) for v in person.bbox_xyxy)
     light = _light(clean, person.bbox_xyxy)
     if fit is None or fit.error > max_error:
+        height, width = clean.image.shape[:2]
+        if min(x0, y0) < _BORDER_PX or x1 > width - _BORDER_PX or y1 > height - _BORDER_PX:
+            return None  # cut off by the border: the box is not the person's height
         # the longer side, so that somebody sitting or lying is not made a child
         scale = max(y1 - y0, x1 - x0) / _STANDING_M
         return Slot((x0, y0, x1, y1), scale, (x0 + x1) / 2, y1, light=light)

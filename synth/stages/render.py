@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from ajahr.anatomy import LIMBS, NUM_JOINTS, PARENTS, amputation_joint
@@ -65,5 +66,7 @@ class Render:
             seen = person.render.parts[y0:y1, x0:x1]
             window = mask[y0:y1, x0:x1]
             np.copyto(window, person_values(seen, number), where=seen > 0)
+        if record.background.grey:  # people in a black-and-white photograph have no colour either
+            image = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
         record.image, record.mask = image, mask
         return record
