@@ -1,4 +1,4 @@
-"""SMPLify on people the sampler posed: hidden poses are found, absent limbs do not pull, bad input is named."""
+"""SMPLify on people the sampler posed: hidden poses found, absent limbs without pull, bad input named."""
 
 from __future__ import annotations
 
