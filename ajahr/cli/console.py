@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 import jsonargparse
 
 from ajahr.errors import UserError
+from tokenizer.errors import InputError
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
@@ -47,7 +48,7 @@ def run(
         code = command(sys.argv[1:] if argv is None else argv)
         sys.stdout.flush()
         return code or 0
-    except UserError as error:
+    except (UserError, InputError) as error:
         print(f"{prog}: error: {one_line(str(error))}", file=sys.stderr)
         return EXIT_USER_ERROR
     except KeyboardInterrupt:

@@ -1,0 +1,155 @@
+"""``ajahr fit``: train what a YAML file describes. ``ajahr validate`` and ``ajahr test`` measure it.
+
+The YAML names a LightningModule (``model``), a LightningDataModule (``data``) and the settings of Lightning's
+Trainer (``trainer``); configs/ has one for every job.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
+from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
+
+from ajahr.cli.console import Parser
+from ajahr.errors import UserError
+from tokenizer.checkpoints import read_checkpoint
+
+Job = Literal["fit", "validate", "test"]
+ABOUT: dict[Job, str] = {
+    "fit": "Train what a YAML file of configs/ describes.",
+    "validate": "Measure a checkpoint on the validation data of its YAML file.",
+    "test": "Measure a checkpoint on the test data of its YAML file.",
+}
+
+
+class _JobParser(Parser, LightningArgumentParser):
+    """Lightning's parser with this project's one-line errors."""
+
+
+class _JobCli(LightningCLI):
+    """Model, data and trainer out of the YAML. Runs nothing by itself."""
+
+    def __init__(self, job: Job, argv: Sequence[str]) -> None:
+        self.job: Job = job
+        super().__init__(
+            pl.LightningModule,
+            pl.LightningDataModule,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            parser_class=_JobParser,
+            parser_kwargs={"prog": f"ajahr {job}", "description": ABOUT[job]},
+            seed_everything_default=0,
+            save_config_kwargs={"overwrite": True},
+            args=list(argv),
+            run=False,
+            auto_configure_optimizers=False,
+            load_from_checkpoint_support=False,
+        )
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        what = "continue this run" if self.job == "fit" else "the checkpoint to measure"
+        parser.add_argument("--ckpt_path", type=Path | None, default=None, help=f"{what}: a .ckpt file")
+        parser.add_argument(
+            "--output",
+            type=Path | None,
+            default=None,
+            help="folder of the run: version_0, version_1 ... in it get the logs (CSV, TensorBoard), pictures "
+            "and checkpoints; loggers under trainer win over it",
+        )
+        parser.add_argument(
+            "--threads", type=int | None, default=None, help="CPU threads; None: as many as cores"
+        )
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        self.config = parser.parse_args(args)  # Lightning's own warns that sys.argv is not read
+
+    def before_instantiate_classes(self) -> None:
+        if not self.config.get("model") or not self.config.get("data"):
+            raise UserError("no model or no data is named; give --config with a YAML file of configs/")
+        threads = self.config.get("threads")
+        if threads is not None:
+            if threads < 1:
+                raise UserError(f"threads is {threads}; give at least 1")
+            torch.set_num_threads(threads)
+
+    def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
+        output: Path | None = self.config.get("output")
+        if self.job != "fit":
+            kwargs["logger"] = False
+        elif output is not None and self.config_init.trainer.logger is None:
+            kwargs["logger"] = _loggers(output)
+        if self.job != "fit":  # nothing to keep but the numbers
+            self.save_config_callback = None
+        return super().instantiate_trainer(**kwargs)
+
+
+def _loggers(output: Path) -> list[Logger]:
+    """CSV, and TensorBoard where it is installed, in one new folder of the run."""
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot write to {output}: {error.strerror}; choose another --output") from error
+    table = CSVLogger(output, name="")
+    loggers: list[Logger] = [table]
+    if find_spec("tensorboard") is not None:
+        loggers.append(TensorBoardLogger(output, name="", version=table.version))
+    return loggers
+
+
+def run_job(job: Job, argv: Sequence[str]) -> int:
+    """Parse, build, run.
+
+    Raises:
+        UserError: what the options, the YAML, the data or the checkpoint have wrong.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    _quieten()
+    cli = _JobCli(job, argv)
+    checkpoint: Path | None = cli.config.get("ckpt_path")
+    if checkpoint is not None:
+        read_checkpoint(checkpoint)  # says in one line what is wrong with it, which Lightning does not
+    elif job != "fit":
+        raise UserError(f"no checkpoint; ajahr {job} needs --ckpt_path")
+    path = None if checkpoint is None else str(checkpoint)
+    run = getattr(cli.trainer, job)
+    try:
+        run(cli.model, datamodule=cli.datamodule, ckpt_path=path, weights_only=True)
+    except SystemExit:  # Lightning's answer to Ctrl-C
+        if cli.trainer.interrupted:
+            raise KeyboardInterrupt from None
+        raise
+    if job == "fit" and cli.trainer.log_dir is not None:
+        print(f"run: {cli.trainer.log_dir}")
+        callback = cli.trainer.checkpoint_callback
+        for name in ("best_model_path", "last_model_path"):
+            if found := getattr(callback, name, ""):
+                print(f"{name.split('_')[0]} checkpoint: {found}")
+    return 0
+
+
+def _quieten() -> None:
+    """Lightning's hints that the user can do nothing about."""
+    for text in (
+        ".*LeafSpec.*",  # its own call of a deprecated torch function
+        ".*does not have many workers.*",  # our loaders read ahead in a thread
+        ".*The number of training batches.*smaller than the logging interval.*",
+        ".*Checkpoint directory.*exists and is not empty.*",
+        ".*You are using `torch.load`.*",
+    ):
+        warnings.filterwarnings("ignore", text)
+    logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(
+        lambda record: "Tip:" not in record.getMessage()
+    )
+
+
+def main(argv: Sequence[str]) -> int:
+    return run_job("fit", argv)

@@ -1,0 +1,11 @@
+"""``ajahr validate``: see `ajahr.cli.fit`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ajahr.cli.fit import run_job
+
+
+def main(argv: Sequence[str]) -> int:
+    return run_job("validate", argv)
