@@ -22,15 +22,18 @@ class PhotoSource:
 
     Attributes:
         kind: ``demo`` (pictures that installed packages carry), ``coco``, ``mpii``, ``crowdpose``, ``ochuman``
-            (annotation files of that dataset), ``boxes`` (JSON of given person boxes), ``clean`` (a folder, or
-            ``demo``, of photographs without people).
+            (annotation files of that dataset), ``boxes`` (JSON of given person boxes), ``folder`` (photographs
+            in which a detector finds the people), ``h36m`` (Human3.6M: the first frame of each camera, people
+            found by a detector), ``clean`` (a folder, or ``demo``, of photographs without people).
         name: Recorded with every sample as its source.
         annotations: The annotation file, for the kinds that have one.
         images: Folder of the photographs.
         limit: Take only the first so many photographs.
     """
 
-    kind: Literal["demo", "coco", "mpii", "crowdpose", "ochuman", "boxes", "clean"] = "demo"
+    kind: Literal[
+        "demo", "coco", "mpii", "crowdpose", "ochuman", "boxes", "folder", "h36m", "clean"
+    ] = "demo"
     name: str = ""
     annotations: Path | None = None
     images: Path | None = None
@@ -41,9 +44,28 @@ class PhotoSource:
 class BackgroundConfig:
     """How a photograph becomes a clean background.
 
+    The paper's own: detector ``yolo`` with weights trained on CrowdHuman, segmenter ``sam`` with ViT-H, inpainter
+    ``lama``, and a check by a 2D pose detector. The defaults need no weights.
+
     Attributes:
+        bank: Folder that ``ajahr-synth backgrounds`` made; photographs are then not looked at again.
         max_side: Photographs are scaled down so that their longer side is at most this, px.
-        inpainter: The classical method that fills the hole.
+        detector: ``yolo`` finds people besides the annotated ones.
+        detector_weights: Ultralytics ``.pt``. Give it only files you trust: old versions of ultralytics unpickle
+            them without restriction, which can run code from the file.
+        detector_confidence: Least score of a box.
+        detector_size: Longer side of the picture as a YOLO network sees it, px.
+        detector_class: Name of the class of people; empty finds it.
+        segmenter: ``annotations`` (the annotated mask, else GrabCut), ``grabcut`` or ``sam``.
+        segmenter_weights: Segment-anything checkpoint, ViT-H, L or B.
+        inpainter: What fills the hole; all but ``lama`` are classical and need no weights.
+        inpainter_weights: LaMa as TorchScript (``big-lama.pt``), which is a program: only from a source you trust.
+        checker: What looks for people left in the clean picture.
+        checker_weights: Folder of a ViTPose model, or an ultralytics pose ``.pt``.
+        checker_confidence: Least score of a keypoint (and of a person, with ``yolo_pose``).
+        checker_keypoints: Keypoints that make a person; the paper drops for one.
+        lpips: Trunk of the perceptual distance that is reported; it drops nothing.
+        lpips_weights: Torchvision's weights of that trunk.
         ssim_min: Photographs whose inpainted twin is less similar are dropped (paper, supplementary A: 0.5).
         min_person_px: People lower than this are removed but nobody is put where they stood.
         max_people: A photograph with more people is dropped: most of it would be hole.
@@ -51,13 +73,42 @@ class BackgroundConfig:
         max_fit_error: Fits whose reprojection error, relative to the box height, is larger are not used.
     """
 
+    bank: Path | None = None
     max_side: int = 640
-    inpainter: Literal["exemplar", "telea", "ns"] = "exemplar"
+    detector: Literal["annotations", "yolo"] = "annotations"
+    detector_weights: Path | None = None
+    detector_confidence: float = 0.25
+    detector_size: int = 640
+    detector_class: str = ""
+    segmenter: Literal["annotations", "grabcut", "sam"] = "annotations"
+    segmenter_weights: Path | None = None
+    inpainter: Literal["exemplar", "telea", "ns", "lama"] = "exemplar"
+    inpainter_weights: Path | None = None
+    checker: Literal["none", "vitpose", "yolo_pose"] = "none"
+    checker_weights: Path | None = None
+    checker_confidence: float = 0.5
+    checker_keypoints: int = 3
+    lpips: Literal["none", "alex", "vgg", "squeeze"] = "none"
+    lpips_weights: Path | None = None
     ssim_min: float = 0.5
     min_person_px: int = 60
     max_people: int = 12
     fit: bool = True
     max_fit_error: float = 0.06
+
+    def problems(self) -> list[tuple[bool, str]]:
+        """Pairs of whether a key is wrong and what to say about it."""
+        shares = ("detector_confidence", "checker_confidence")
+        return [
+            (self.max_side < 64, "backgrounds.max_side must be at least 64 px"),
+            (self.detector_size < 32, "backgrounds.detector_size must be at least 32 px"),
+            (self.checker_keypoints < 1, "backgrounds.checker_keypoints must be at least 1"),
+            (self.max_people < 1, "backgrounds.max_people must be at least 1"),
+            *(
+                (not 0 <= getattr(self, key) <= 1, f"backgrounds.{key} is a score, 0..1")
+                for key in shares
+            ),
+        ]
 
 
 @dataclass
@@ -139,12 +190,17 @@ class RunConfig:
     """How a dataset is made, not what is in it: the same bytes for any values.
 
     Attributes:
-        workers: Processes; 0 takes one per core.
+        engine: ``local`` processes of this machine, or tasks on a ``ray`` cluster.
+        address: Of the Ray cluster: ``auto``, ``HOST:PORT``, or ``local`` for one of this machine alone.
+        workers: Processes; 0 takes one per core, with Ray every core of the cluster.
         shards: ``i/n`` makes every n-th shard beginning with the i-th, for n machines on one folder.
         sheet: Cells of the contact sheet; 0 makes none.
     """
 
+    engine: Literal["local", "ray"] = "local"
+    address: str = "auto"
     workers: int = 0
+    device: Literal["auto", "cpu", "cuda"] = "auto"
     shards: str = "0/1"
     sheet: int = 64
 
@@ -215,7 +271,7 @@ class GenerateConfig:
             (len(self.amputation.class_weights) != NUM_CLASSES or min(self.amputation.class_weights, default=-1) < 0
              or sum(self.amputation.class_weights) <= 0,
              f"amputation.class_weights takes {NUM_CLASSES} weights, none negative, not all zero"),
-            (self.backgrounds.max_side < 64, "backgrounds.max_side must be at least 64 px"),
+            *((wrong, message) for wrong, message in self.backgrounds.problems()),
             (not 1 <= self.render.jpeg_quality <= 100, "render.jpeg_quality is 1..100"),
             (self.render.focal_factor <= 0, "render.focal_factor must be positive"),
             (self.appearance.per_group < 1, "appearance.per_group must be at least 1"),
@@ -242,6 +298,48 @@ class GenerateConfig:
                 f"config: run.shards is i/n with 0 <= i < n, such as 0/4, not {self.run.shards!r}"
             )
         return list(range(i, self.num_shards, n))
+
+
+@dataclass
+class BackgroundsConfig:
+    """One bank of clean backgrounds, made once and used by any number of datasets.
+
+    Attributes:
+        output: Folder to make.
+        photos: Where photographs come from.
+        body: A user's SMPL file, for fitted poses; None is the embedded body.
+        focal_factor: As ``render.focal_factor``: of the camera under which poses are fitted.
+    """
+
+    output: Path
+    photos: list[PhotoSource] = field(default_factory=lambda: [PhotoSource()])
+    body: Path | None = None
+    focal_factor: float = 5000.0 / 256.0
+    backgrounds: BackgroundConfig = field(default_factory=BackgroundConfig)
+    run: RunConfig = field(default_factory=RunConfig)
+
+    def as_generate(self) -> GenerateConfig:
+        """The dataset job whose photographs are prepared in the same way."""
+        return GenerateConfig(
+            output=self.output,
+            photos=self.photos,
+            body=self.body,
+            backgrounds=self.backgrounds,
+            render=RenderConfig(focal_factor=self.focal_factor),
+            run=self.run,
+        )
+
+    def content(self) -> dict[str, Any]:
+        """The configuration that decides what is in the bank, as plain JSON values."""
+        plain = _plain(dataclasses.asdict(self))
+        del plain["run"], plain["output"], plain["backgrounds"]["bank"]
+        return plain
+
+    def check(self) -> None:
+        """UserError naming the first key whose value makes no bank."""
+        if self.backgrounds.bank is not None:
+            raise UserError("config: backgrounds.bank names a bank to use; a bank is made from photographs")
+        self.as_generate().check()
 
 
 def _plain(value: Any) -> Any:

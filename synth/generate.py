@@ -2,7 +2,8 @@
 
 1. Claim the output folder for this configuration.
 2. Clean backgrounds, once (`synth.prepare`); textures, once (`synth.appearance.bank`).
-3. Shards, in as many processes as asked for (`synth.engine.local`).
+3. Shards, in as many processes as asked for (`synth.engine.local`), or on a Ray cluster
+   (`synth.engine.ray_engine`).
 4. ``dataset.json``, a contact sheet and a table.
 
 Finished parts are never made twice, so the same command goes on where a killed run stopped.
@@ -10,8 +11,10 @@ Finished parts are never made twice, so the same command goes on where a killed 
 
 from __future__ import annotations
 
+import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -28,12 +31,14 @@ from ajahr.data.dataset import (
     finish_dataset,
     read_manifest,
 )
+from ajahr.data.files import remove_stale
 from ajahr.data.shards import ShardWriter, shard_is_whole
 from ajahr.errors import UserError
 from synth.appearance.source import TextureSource
 from synth.background_bank import BackgroundBank
 from synth.config import GenerateConfig
-from synth.engine.local import map_processes, worker_count
+from synth.engine.local import interrupts_ignored, map_processes, worker_count
+from synth.engine.ray_engine import MapTasks, ray_cluster
 from synth.prepare import prepare_backgrounds, texture_source
 from synth.progress import Progress
 from synth.record import Drop, Record, Stage, run_recipe
@@ -69,10 +74,10 @@ def build_recipe(
 
 
 def make_scene(config: GenerateConfig, recipe: list[Stage], scene: int) -> tuple[list[Record], list[str]]:
-    """The pictures of one scene, two with twins: a pure function of the configuration, the banks and the number.
+    """The pictures of one scene, two with twins: a pure function of the configuration, the banks, the number.
 
-    A scene that a stage drops is drawn again with the next attempt's numbers, as often as `MAX_ATTEMPTS`. Twins
-    share scene and attempt: what drops one drops the other.
+    A scene that a stage drops is drawn again with the next attempt's numbers, as often as `MAX_ATTEMPTS`.
+    Twins share scene and attempt: what drops one drops the other.
 
     Returns:
         The records, none if every attempt was dropped; and the reasons of the drops.
@@ -128,6 +133,38 @@ def _recipe_of_this_process(config: GenerateConfig, work: Path) -> list[Stage]:
     return _recipes[key]
 
 
+def _make_shards(config: GenerateConfig, shards: list[int], map_tasks: MapTasks, progress: Progress) -> None:
+    started = time.monotonic()
+    total = sum(len(config.shard_indices(shard)) for shard in shards)
+    config = _anywhere(config)
+    with progress.bar("pictures", total) as tick:
+        map_tasks(make_shard, [(config, config.output / WORK, shard) for shard in shards], tick)
+    for place in ("shards", "annotations"):
+        remove_stale(config.output / place)  # of workers that died and whose shard another one made
+    progress.note(f"{total} pictures in {time.monotonic() - started:.1f} s")
+
+
+@contextmanager
+def _engine(config: GenerateConfig, workers: int) -> Iterator[MapTasks]:
+    """What makes the shards, there before the first photograph is touched."""
+    if config.run.engine == "ray":
+        with ray_cluster(config.run.address, config.run.workers) as map_tasks:
+            yield map_tasks
+    else:
+        yield lambda function, tasks, tick: map_processes(function, tasks, workers, tick)
+
+
+def _anywhere(config: GenerateConfig) -> GenerateConfig:
+    """The configuration with absolute paths: other machines' workers start in another folder."""
+    bank = config.appearance.bank
+    return dataclasses.replace(
+        config,
+        output=config.output.absolute(),
+        body=config.body and config.body.absolute(),
+        appearance=dataclasses.replace(config.appearance, bank=bank and bank.absolute()),
+    )
+
+
 def generate(config: GenerateConfig, progress: Progress) -> Manifest | None:
     """Make the dataset, or this machine's part of it.
 
@@ -157,14 +194,16 @@ def generate(config: GenerateConfig, progress: Progress) -> Manifest | None:
     workers = worker_count(config.run.workers)
     open_shards = [shard for shard in shards if not shard_is_whole(config.output, shard)]
     if open_shards:
-        prepare_backgrounds(config, work / "backgrounds", workers, progress)
-        texture_source(config, work, body, workers=workers, progress=progress)
-    started = time.monotonic()
-    total = sum(len(config.shard_indices(shard)) for shard in open_shards)
-    with progress.bar("pictures", total) as tick:
-        map_processes(make_shard, [(config, work, shard) for shard in open_shards], workers, tick)
-    if open_shards:
-        progress.note(f"{total} pictures in {time.monotonic() - started:.1f} s on {workers} processes")
+        try:
+            with _engine(config, workers) as map_tasks:
+                prepare_backgrounds(config, work / "backgrounds", workers, progress)
+                texture_source(config, work, body, workers=workers, progress=progress)
+                _make_shards(config, open_shards, map_tasks, progress)
+        except BaseException:
+            with interrupts_ignored():
+                for part in ("shards", "annotations"):  # what stopped workers had begun
+                    remove_stale(config.output / part)
+            raise
     if not all(shard_is_whole(config.output, shard) for shard in range(config.num_shards)):
         return None
     return finish_dataset(config.output, stamp, config.num_shards, BackgroundBank(work / "backgrounds").drops)

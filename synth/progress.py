@@ -63,7 +63,7 @@ class Progress:
             nonlocal done, last
             done += 1
             now = time.monotonic()
-            if done == total or now - last >= self.log_seconds:
+            if done == total or (now - last >= self.log_seconds and done >= 5):  # the first ones compile
                 last = now
                 rate = done / max(now - started, 1e-3)
                 left = (total - done) / rate

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import queue
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -20,7 +21,7 @@ _ticks: Any = None
 
 @contextmanager
 def one_thread_each() -> Iterator[None]:
-    """Children started inside use one thread each: parallelism is by process, and results depend on no count."""
+    """Children started inside use one thread each: work is split by process, and results depend on no count."""
     before = {name: os.environ.get(name) for name in _ONE_THREAD}
     os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
     try:
@@ -31,6 +32,19 @@ def one_thread_each() -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def interrupts_ignored() -> Iterator[None]:
+    """A second Ctrl-C does not stop the tidying up after the first."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread hears of signals
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _start_worker(ticks: Any) -> None:
@@ -95,8 +109,10 @@ def map_processes(
                 "finished shards are kept"
             ) from None
         except BaseException:
-            for process in list((pool._processes or {}).values()):
-                process.terminate()
+            with interrupts_ignored():
+                for process in list((pool._processes or {}).values()):
+                    process.terminate()
+                pool.shutdown(wait=True, cancel_futures=True)
             raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
