@@ -164,6 +164,21 @@ def test_mirrored_pose_gives_the_mirrored_person(fast, embedded):
     np.testing.assert_allclose(b.keypoints_44[list(J44.flip)] * MIRROR, a.keypoints_44, atol=3e-3)
 
 
+def test_the_regressor_finds_the_joints_of_a_posed_mesh(fast, embedded):
+    """EMDB's protocol and the extra keypoints take joints from posed vertices."""
+    rng, off = np.random.default_rng(0), []
+    for i in range(20):
+        posed = fast(rng.normal(size=10), random_pose(i, 0.3))
+        off.append(np.linalg.norm(embedded.J_regressor @ posed.vertices - posed.joints, axis=1))
+    assert np.mean(off, axis=0).max() < 0.01
+    for name, axis in (("elbow", (0, -1, 0)), ("knee", (1, 0, 0))):
+        pose, joint = np.tile(np.eye(3), (24, 1, 1)), JOINT[f"left_{name}"]
+        pose[joint] = Rotation.from_rotvec(np.deg2rad(90) * np.array(axis)).as_matrix()
+        posed = fast(np.zeros(10), pose)
+        found = embedded.J_regressor[joint] @ posed.vertices
+        assert np.linalg.norm(found - posed.joints[joint]) < 0.006
+
+
 @pytest.mark.parametrize("limb", LIMBS)
 @pytest.mark.parametrize("level", [1, 2])
 def test_residual_end_is_the_end_of_what_is_left(fast, limb, level):
