@@ -1,6 +1,6 @@
 """Every amputation class on both sides in one picture, on a dressed body of the texture bank.
 
-    python scripts/draw_classes.py out/classes.png
+python scripts/draw_classes.py out/classes.png
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ WIDTH, HEIGHT = 240, 400
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("out", type=Path)
     parser.add_argument("--seed", type=int, default=0, help="of the textures")
     options = parser.parse_args()

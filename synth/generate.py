@@ -50,7 +50,7 @@ from synth.stages.pose import Pose
 from synth.stages.render import Render
 from synth.stages.scene import Amputate, PickScene
 
-MAX_ATTEMPTS = 12
+MAX_ATTEMPTS = 32
 """Draws of one scene before the picture is given up."""
 WORK = ".work"
 """Folder inside the output that holds the banks; may be deleted once ``dataset.json`` is there."""

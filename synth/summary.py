@@ -21,7 +21,9 @@ SHEET_NAME = "contact_sheet.png"
 def summary_table(manifest: Manifest, folder: Path) -> Table:
     """Counts by class, group, sex, pose and photograph, and what was dropped."""
     counts = manifest.counts
-    table = Table(title=f"{folder}: {counts['samples',]} pictures, {counts['people',]} people", title_justify="left")
+    table = Table(
+        title=f"{folder}: {counts['samples',]} pictures, {counts['people',]} people", title_justify="left"
+    )
     table.add_column("what")
     table.add_column("counts", overflow="fold")
 
@@ -69,7 +71,9 @@ def write_sheet(folder: Path, cells: int) -> Path | None:
     title = f"{folder.name}: {len(dataset)} pictures"
     twins = any(len(samples) > 1 for samples in scenes.values())
     subtitle = "what is lost; each amputee beside their intact twin" if twins else "what is lost"
-    return save_contact_sheet(folder / SHEET_NAME, images, captions, title=title, subtitle=subtitle, columns=8)
+    return save_contact_sheet(
+        folder / SHEET_NAME, images, captions, title=title, subtitle=subtitle, columns=8
+    )
 
 
 def _around(image: UInt8[np.ndarray, "height width 3"], boxes: Float[np.ndarray, "people 4"]) -> np.ndarray:

@@ -22,7 +22,9 @@ def main(argv: Sequence[str]) -> int:
     manifest = generate(config, Progress())
     console = Console()
     if manifest is None:
-        console.print(f"this machine's shards are in {config.output}; the last machine to finish writes dataset.json")
+        console.print(
+            f"this machine's shards are in {config.output}; the last machine to finish writes dataset.json"
+        )
         return 0
     sheet = write_sheet(config.output, config.run.sheet)
     console.print(summary_table(manifest, config.output))

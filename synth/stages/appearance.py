@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ajahr.body.data import BodyData
-from synth.appearance.source import TextureSource
 from synth.appearance.shapes import sample_betas
+from synth.appearance.source import TextureSource
 from synth.record import Record
 
 

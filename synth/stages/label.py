@@ -32,7 +32,6 @@ _DISTAL_COCO = {limb: [i for i in range(17) if JOINT_LIMB[COCO17.anchors[i]] == 
 """Per limb, its elbow and wrist, or knee and ankle."""
 
 
-
 def _bounds(points: Float[np.ndarray, "points 2"]) -> Float64[np.ndarray, "xyxy=4"]:
     """Box around points. Column by column: numpy reduces the short axis of a long array slowly."""
     x, y = points[:, 0], points[:, 1]

@@ -56,7 +56,9 @@ class Place:
         inside = ((pixels >= 0) & (pixels < (camera.width, camera.height))).all(axis=1)
         if inside.sum() < _MIN_VISIBLE_JOINTS:
             raise Drop("out_of_frame")
-        if not all(inside[amputation_joint(limb, person.levels[limb])] for limb in LIMBS if person.levels[limb]):
+        if not all(
+            inside[amputation_joint(limb, person.levels[limb])] for limb in LIMBS if person.levels[limb]
+        ):
             raise Drop("cut_out_of_frame")  # nobody could tell that something is lost
         if self.render.projection == "perspective" and float(person.mesh.vertices[:, 2].min()) < 0.3:
             raise Drop("too_close")

@@ -50,7 +50,7 @@ def test_shards_cover_every_sample_once_however_they_are_split():
     parts = [
         config(num_images=103, shard_size=10, run=RunConfig(shards=f"{i}/3")).my_shards() for i in range(3)
     ]
-    assert sorted(sum(parts, [])) == list(range(11))
+    assert sorted(shard for part in parts for shard in part) == list(range(11))
 
 
 def test_how_a_job_runs_is_no_part_of_its_content():

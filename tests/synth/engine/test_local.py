@@ -38,7 +38,7 @@ def test_a_users_mistake_comes_through_as_it_was(workers):
 
 
 def test_a_killed_worker_is_told_in_one_line():
-    with pytest.raises(UserError, match="fewer run.workers"):
+    with pytest.raises(UserError, match=r"fewer run\.workers"):
         map_processes(die, [(0,), (1,)], 2, lambda: None)
 
 

@@ -21,7 +21,9 @@ def body() -> FastBody:
     return FastBody(load_body())
 
 
-def placed(body: FastBody, slot: Slot, projection: str = "weak", levels=(0, 0, 0, 0), source: str = "sampled"):
+def placed(
+    body: FastBody, slot: Slot, projection: str = "weak", levels=(0, 0, 0, 0), source: str = "sampled"
+):
     person = Person(slot, levels, levels, UPRIGHT, source, source, absent=absent_joint_mask(levels))
     record = Record(0, 0, False, np.random.default_rng(0), camera=Camera.hmr(640, 480), people=[person])
     Place(body, RenderConfig(projection=projection))(record)
