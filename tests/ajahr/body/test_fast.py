@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -269,3 +271,12 @@ def test_joints_alone_are_those_of_the_whole_body():
     rotmats = Rotation.random(24, rng=rng).as_matrix()
     betas = rng.normal(0, 1, 10)
     assert np.array_equal(body.pose_joints(betas, rotmats), body(betas, rotmats).joints)
+
+
+def test_workers_that_pose_bodies_do_not_load_torch():
+    code = (
+        "import sys, numpy as np; from ajahr.body.data import load_body; from ajahr.body.fast import FastBody; "
+        "FastBody(load_body())(np.zeros(10), np.tile(np.eye(3), (24, 1, 1))).ldpose25; "
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
