@@ -16,6 +16,7 @@ from collections import OrderedDict
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -79,6 +80,7 @@ class Background:
     ssim: float
     grey: bool
     slots: tuple[Slot, ...]
+    lpips: float | None = None
 
 
 def write_entry(folder: Path, index: int, image: UInt8[np.ndarray, "h w 3"], entry: dict) -> None:
@@ -110,6 +112,18 @@ def slot_to_json(slot: Slot) -> dict:
     return asdict(slot)
 
 
+def slot_from_json(tree: dict[str, Any]) -> Slot:
+    """`slot_to_json` undone."""
+    pelvis = tree["pelvis_px"]
+    return Slot(
+        **{
+            **tree,
+            "bbox_xyxy": tuple(tree["bbox_xyxy"]),
+            "pelvis_px": None if pelvis is None else tuple(pelvis),
+        }
+    )
+
+
 class BackgroundBank:
     """The backgrounds of a folder, decoded when asked for and kept while ``cache_bytes`` allow."""
 
@@ -122,15 +136,7 @@ class BackgroundBank:
         self._held = 0
         for path in sorted(folder.glob("*.json")):
             entry = json.loads(path.read_text())
-            slots = tuple(
-                Slot(
-                    **{
-                        k: tuple(v) if k in ("bbox_xyxy", "pelvis_px") and v is not None else v
-                        for k, v in s.items()
-                    }
-                )
-                for s in entry.pop("slots")
-            )
+            slots = tuple(slot_from_json(tree) for tree in entry.pop("slots"))
             self.backgrounds.append(
                 Background(name=path.stem, path=path.with_suffix(".jpg"), slots=slots, **entry)
             )
