@@ -49,12 +49,12 @@ class Person:
     pose_family: str = ""
     sex: str = ""
     texture: TextureEntry | None = None
-    betas: Float[np.ndarray, betas] = field(default_factory=lambda: np.zeros(10, np.float32))
-    transl: Float[np.ndarray, 3] = field(default_factory=lambda: np.zeros(3, np.float32))
+    betas: Float[np.ndarray, "num_betas"] = field(default_factory=lambda: np.zeros(10, np.float32))
+    transl: Float[np.ndarray, "xyz=3"] = field(default_factory=lambda: np.zeros(3, np.float32))
     mesh: FastPose | None = None
     lighting: Lighting | None = None
     render: RenderResult | None = None
-    absent: Bool[np.ndarray, 24] = field(default_factory=lambda: np.zeros(24, bool))
+    absent: Bool[np.ndarray, "joints=24"] = field(default_factory=lambda: np.zeros(24, bool))
 
 
 @dataclass
