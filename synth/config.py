@@ -21,19 +21,18 @@ class PhotoSource:
     """Photographs of one origin and what is known of the people in them.
 
     Attributes:
-        kind: ``demo`` (pictures that installed packages carry), ``coco``, ``mpii``, ``crowdpose``, ``ochuman``
-            (annotation files of that dataset), ``boxes`` (JSON of given person boxes), ``folder`` (photographs
-            in which a detector finds the people), ``h36m`` (Human3.6M: the first frame of each camera, people
-            found by a detector), ``clean`` (a folder, or ``demo``, of photographs without people).
+        kind: ``demo`` (pictures that installed packages carry), ``coco``, ``mpii``, ``crowdpose`` or
+            ``ochuman`` (annotation files of that dataset), ``boxes`` (JSON of given person boxes), ``folder``
+            (photographs in which a detector finds the people), ``h36m`` (Human3.6M: the first frame of each
+            camera, people found by a detector), ``clean`` (a folder, or ``demo``, of photographs without
+            people).
         name: Recorded with every sample as its source.
         annotations: The annotation file, for the kinds that have one.
         images: Folder of the photographs.
         limit: Take only the first so many photographs.
     """
 
-    kind: Literal[
-        "demo", "coco", "mpii", "crowdpose", "ochuman", "boxes", "folder", "h36m", "clean"
-    ] = "demo"
+    kind: Literal["demo", "coco", "mpii", "crowdpose", "ochuman", "boxes", "folder", "h36m", "clean"] = "demo"
     name: str = ""
     annotations: Path | None = None
     images: Path | None = None
@@ -44,22 +43,22 @@ class PhotoSource:
 class BackgroundConfig:
     """How a photograph becomes a clean background.
 
-    The paper's own: detector ``yolo`` with weights trained on CrowdHuman, segmenter ``sam`` with ViT-H, inpainter
-    ``lama``, and a check by a 2D pose detector. The defaults need no weights.
+    The paper's own: detector ``yolo`` with weights trained on CrowdHuman, segmenter ``sam`` with ViT-H,
+    inpainter ``lama``, and a check by a 2D pose detector. The defaults need no weights.
 
     Attributes:
         bank: Folder that ``ajahr-synth backgrounds`` made; photographs are then not looked at again.
         max_side: Photographs are scaled down so that their longer side is at most this, px.
         detector: ``yolo`` finds people besides the annotated ones.
-        detector_weights: Ultralytics ``.pt``. Give it only files you trust: old versions of ultralytics unpickle
-            them without restriction, which can run code from the file.
+        detector_weights: Ultralytics ``.pt``. Only files you trust: old versions of ultralytics unpickle them
+            without restriction, which can run code from the file.
         detector_confidence: Least score of a box.
         detector_size: Longer side of the picture as a YOLO network sees it, px.
         detector_class: Name of the class of people; empty finds it.
         segmenter: ``annotations`` (the annotated mask, else GrabCut), ``grabcut`` or ``sam``.
         segmenter_weights: Segment-anything checkpoint, ViT-H, L or B.
         inpainter: What fills the hole; all but ``lama`` are classical and need no weights.
-        inpainter_weights: LaMa as TorchScript (``big-lama.pt``), which is a program: only from a source you trust.
+        inpainter_weights: LaMa as TorchScript (``big-lama.pt``). A program, so only from a source you trust.
         checker: What looks for people left in the clean picture.
         checker_weights: Folder of a ViTPose model, or an ultralytics pose ``.pt``.
         checker_confidence: Least score of a keypoint (and of a person, with ``yolo_pose``).
@@ -104,10 +103,7 @@ class BackgroundConfig:
             (self.detector_size < 32, "backgrounds.detector_size must be at least 32 px"),
             (self.checker_keypoints < 1, "backgrounds.checker_keypoints must be at least 1"),
             (self.max_people < 1, "backgrounds.max_people must be at least 1"),
-            *(
-                (not 0 <= getattr(self, key) <= 1, f"backgrounds.{key} is a score, 0..1")
-                for key in shares
-            ),
+            *((not 0 <= getattr(self, key) <= 1, f"backgrounds.{key} is a score, 0..1") for key in shares),
         ]
 
 
@@ -253,7 +249,7 @@ class GenerateConfig:
 
     def check(self) -> None:
         """UserError naming the first key whose value makes no dataset."""
-        fewest, most = (self.people_per_image + [0, 0])[:2]
+        fewest, most = [*self.people_per_image, 0, 0][:2]
         shares = {
             "poses.fitted_share": self.poses.fitted_share,
             "amputation.intact_share": self.amputation.intact_share,

@@ -39,7 +39,7 @@ from synth.background_bank import BackgroundBank
 from synth.config import GenerateConfig
 from synth.engine.local import interrupts_ignored, map_processes, worker_count
 from synth.engine.ray_engine import MapTasks, ray_cluster
-from synth.prepare import prepare_backgrounds, texture_source
+from synth.prepare import backgrounds_folder, prepare_backgrounds, texture_source
 from synth.progress import Progress
 from synth.record import Drop, Record, Stage, run_recipe
 from synth.stages.appearance import Appear
@@ -129,7 +129,7 @@ def _recipe_of_this_process(config: GenerateConfig, work: Path) -> list[Stage]:
         _recipes.clear()
         body = load_body(config.body)
         textures = texture_source(config, work, body)
-        _recipes[key] = build_recipe(config, BackgroundBank(work / "backgrounds"), textures, body)
+        _recipes[key] = build_recipe(config, BackgroundBank(backgrounds_folder(config, work)), textures, body)
     return _recipes[key]
 
 
@@ -156,12 +156,13 @@ def _engine(config: GenerateConfig, workers: int) -> Iterator[MapTasks]:
 
 def _anywhere(config: GenerateConfig) -> GenerateConfig:
     """The configuration with absolute paths: other machines' workers start in another folder."""
-    bank = config.appearance.bank
+    bank, clean = config.appearance.bank, config.backgrounds.bank
     return dataclasses.replace(
         config,
         output=config.output.absolute(),
         body=config.body and config.body.absolute(),
         appearance=dataclasses.replace(config.appearance, bank=bank and bank.absolute()),
+        backgrounds=dataclasses.replace(config.backgrounds, bank=clean and clean.absolute()),
     )
 
 
@@ -196,7 +197,7 @@ def generate(config: GenerateConfig, progress: Progress) -> Manifest | None:
     if open_shards:
         try:
             with _engine(config, workers) as map_tasks:
-                prepare_backgrounds(config, work / "backgrounds", workers, progress)
+                prepare_backgrounds(config, backgrounds_folder(config, work), workers, progress)
                 texture_source(config, work, body, workers=workers, progress=progress)
                 _make_shards(config, open_shards, map_tasks, progress)
         except BaseException:
@@ -206,4 +207,5 @@ def generate(config: GenerateConfig, progress: Progress) -> Manifest | None:
             raise
     if not all(shard_is_whole(config.output, shard) for shard in range(config.num_shards)):
         return None
-    return finish_dataset(config.output, stamp, config.num_shards, BackgroundBank(work / "backgrounds").drops)
+    drops = BackgroundBank(backgrounds_folder(config, work)).drops
+    return finish_dataset(config.output, stamp, config.num_shards, drops)

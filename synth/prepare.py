@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,14 +22,19 @@ from synth.appearance.source import TextureSource
 from synth.background_bank import BackgroundBank, Slot, is_done, slot_to_json, write_drop, write_entry
 from synth.config import GenerateConfig, PhotoSource
 from synth.engine.local import map_processes
+from synth.photos.backends.make import backends_of_this_process, check_backends, device_for, weights_of
 from synth.photos.background import CleanBackground, PersonSlot, prepare_clean, prepare_photo
 from synth.photos.demo import demo_clean, demo_people
-from synth.photos.inpaint import make_inpainter
+from synth.photos.h36m import first_frames
 from synth.photos.light import estimate_light, is_grey
 from synth.progress import Progress
 from synth.record import Drop
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+BANK_NAME = "bank.json"
+"""Says what a bank of its own was made from; it has its counts once it is finished."""
+BACKGROUNDS = "backgrounds"
+"""Folder of the clean pictures, in a bank or in a job's work folder."""
 _STANDING_M = 1.65
 """Height a person of unknown scale is taken to have, from crown to sole."""
 _BORDER_PX = 3
@@ -59,6 +65,9 @@ def list_photos(config: GenerateConfig) -> tuple[list[PhotoTask], Counter[str]]:
         found: list[tuple[Path, str, Photo | None]]
         if source.kind == "clean":
             found = [(path, licence, None) for path, licence in _clean_files(source)]
+        elif source.kind in ("folder", "h36m"):
+            files = _unannotated(source, config.backgrounds.detector)
+            found = [(path, "", Photo(path, path.stem, (), source=name)) for path in files]
         else:
             annotated = demo_people() if source.kind == "demo" else _annotated(source, name)
             dropped.update(annotated.dropped_photos)
@@ -72,35 +81,87 @@ def list_photos(config: GenerateConfig) -> tuple[list[PhotoTask], Counter[str]]:
 def _annotated(source: PhotoSource, name: str):
     if source.annotations is None or source.images is None:
         raise UserError(f"config: photos of kind {source.kind} need both 'annotations' and 'images'")
-    assert source.kind not in ("demo", "clean")
+    assert source.kind not in ("demo", "clean", "folder", "h36m")
     return read_people(source.kind, source.annotations, source.images, source=name)
 
 
 def _clean_files(source: PhotoSource) -> list[tuple[Path, str]]:
     if source.images is None:
         return [(photo.path, photo.licence) for photo in demo_clean()]
-    if not source.images.is_dir():
-        raise UserError(f"{source.images}: no such folder; give the folder of the people-free photographs")
-    files = sorted(path for path in source.images.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
-    if not files:
-        raise UserError(f"{source.images}: no photographs ({', '.join(IMAGE_SUFFIXES)}) in this folder")
+    files = _pictures_in(source.images, "the people-free photographs")
     return [(path, "") for path in files]
 
 
+def _unannotated(source: PhotoSource, detector: str) -> list[Path]:
+    """Photographs in whose people no annotation file is interested."""
+    if detector == "annotations":
+        raise UserError(
+            f"config: photos of kind {source.kind} have no annotated people; set backgrounds.detector to yolo"
+        )
+    if source.images is None:
+        raise UserError(f"config: photos of kind {source.kind} need 'images', the folder of the photographs")
+    files = _pictures_in(source.images, "the photographs", nested=source.kind == "h36m")
+    if source.kind == "h36m":
+        files = first_frames(files)
+        if not files:
+            raise UserError(
+                f"{source.images}: no file name tells a camera, as S1_Directions_1.54138969_000001.jpg does; "
+                "set kind to folder for other photographs"
+            )
+    return files
+
+
+def _pictures_in(folder: Path, what: str, *, nested: bool = False) -> list[Path]:
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder; give the folder of {what}")
+    inside = folder.rglob("*") if nested else folder.iterdir()
+    files = sorted(path for path in inside if path.suffix.lower() in IMAGE_SUFFIXES)
+    if not files:
+        raise UserError(f"{folder}: no photographs ({', '.join(IMAGE_SUFFIXES)}) in this folder")
+    return files
+
+
+def backgrounds_folder(config: GenerateConfig, work: Path) -> Path:
+    """Where the backgrounds of a job are: in its own work folder, or in the bank it names."""
+    bank = config.backgrounds.bank
+    return work / BACKGROUNDS if bank is None else bank / BACKGROUNDS
+
+
+def check_bank(bank: Path) -> None:
+    """UserError unless the folder is a finished bank with a place for somebody in it."""
+    made = "make it with 'ajahr-synth backgrounds'"
+    if not bank.is_dir():
+        raise UserError(f"{bank}: no such bank of backgrounds; {made}")
+    path = bank / BANK_NAME
+    try:
+        finished = json.loads(path.read_bytes()).get("counts") is not None
+    except FileNotFoundError:
+        raise UserError(f"{bank}: no bank of backgrounds (it has no {BANK_NAME}); {made}") from None
+    except (OSError, ValueError, AttributeError):
+        raise UserError(
+            f"{path}: cannot be read; delete it and run the same 'ajahr-synth backgrounds' again"
+        ) from None
+    if not finished:
+        raise UserError(f"{bank}: the bank is not finished; run the same 'ajahr-synth backgrounds' again")
+    if not any(background.slots for background in BackgroundBank(bank / BACKGROUNDS).backgrounds):
+        raise UserError(
+            f"{bank}: the bank has become empty; delete its {BACKGROUNDS} folder and make it again"
+        )
+
+
 def prepare_backgrounds(config: GenerateConfig, folder: Path, workers: int, progress: Progress) -> None:
-    """Fill the bank in ``folder`` with every photograph not done yet.
+    """Fill the bank in ``folder`` with every photograph not done yet, or check the bank the job names.
 
     Raises:
         UserError: no photograph gives a background; the reasons are counted in the message.
     """
+    if config.backgrounds.bank is not None:
+        check_bank(config.backgrounds.bank)
+        return
     tasks, dropped = list_photos(config)
-    make_folder(folder)
-    remove_stale(folder)
-    todo = [(config, folder, task) for task in tasks if not is_done(folder, task.index)]
-    # fitting imports torch: in processes of its own, so that the memory goes with them
-    alone = any(task.photo is not None for _, _, task in todo) and config.backgrounds.fit
-    with progress.bar("photographs", len(todo)) as tick:
-        map_processes(prepare_one, todo, workers, tick, apart=alone)
+    if not all(is_done(folder, task.index) for task in tasks):
+        check_models(config)
+    fill_bank(config, folder, tasks, workers, progress)
     bank = BackgroundBank(folder)
     for reason, count in bank.drops.items():
         dropped[reason] += count
@@ -110,6 +171,34 @@ def prepare_backgrounds(config: GenerateConfig, folder: Path, workers: int, prog
     if not any(background.slots for background in bank.backgrounds):
         counts = ", ".join(f"{reason} {n}" for reason, n in sorted(dropped.items())) or "no photographs"
         raise UserError(f"no photograph gives a place for a person ({counts}); add others under 'photos'")
+
+
+def check_models(config: GenerateConfig) -> None:
+    """Load and try the models that the configuration names, before the first photograph.
+
+    Raises:
+        MissingAsset, UserError: a package or weights are missing or wrong.
+    """
+    options = config.backgrounds
+    if weights_of(options):
+        # in a process that ends: what it loaded must not stay beside the workers' own
+        task = (options, device_for(options, config.run.device))
+        map_processes(check_backends, [task], 1, lambda: None, apart=True)
+
+
+def fill_bank(
+    config: GenerateConfig, folder: Path, tasks: Sequence[PhotoTask], workers: int, progress: Progress
+) -> None:
+    """Prepare every photograph not done yet: on many processes, or on one that has the GPU to itself."""
+    make_folder(folder)
+    remove_stale(folder)
+    todo = [(config, folder, task) for task in tasks if not is_done(folder, task.index)]
+    options = config.backgrounds
+    device = device_for(options, config.run.device)
+    # models and fitting import torch: in processes of their own, so that the memory goes with them
+    alone = bool(weights_of(options)) or (options.fit and any(task.photo is not None for _, _, task in todo))
+    with progress.bar("photographs", len(todo)) as tick:
+        map_processes(prepare_one, todo, 1 if device == "cuda" else workers, tick, apart=alone)
 
 
 def prepare_one(config: GenerateConfig, folder: Path, task: PhotoTask, tick: Callable[[], None]) -> None:
@@ -122,9 +211,14 @@ def prepare_one(config: GenerateConfig, folder: Path, task: PhotoTask, tick: Cal
             )
             slots = invented_slots(clean, task.index)
         else:
+            tools = backends_of_this_process(options, device_for(options, config.run.device))
             clean = prepare_photo(
                 task.photo,
-                inpainter=make_inpainter(options.inpainter),
+                segmenter=tools.segmenter,
+                inpainter=tools.inpainter,
+                detector=tools.detector,
+                checker=tools.checker,
+                distance=tools.distance,
                 max_side=options.max_side,
                 ssim_min=options.ssim_min,
                 max_people=options.max_people,
@@ -144,6 +238,7 @@ def prepare_one(config: GenerateConfig, folder: Path, task: PhotoTask, tick: Cal
             "width": width,
             "height": height,
             "ssim": clean.ssim,
+            "lpips": clean.lpips,
             "grey": is_grey(clean.image),
             "slots": [slot_to_json(slot) for slot in slots],
         }

@@ -11,7 +11,9 @@ from ajahr.cli.console import Command, dispatch, run
 ABOUT = "Make data of people with limb loss from photographs."
 COMMANDS = {
     "generate": Command("synth.cli.generate", "make a dataset; run again to go on where it stopped"),
+    "backgrounds": Command("synth.cli.backgrounds", "clean backgrounds once, for any number of datasets"),
     "preview": Command("synth.cli.preview", "draw keypoints, part masks and labels into one picture"),
+    "report": Command("synth.cli.report", "one HTML page of what is in a dataset and how good it is"),
     "verify": Command("synth.cli.verify", "check every hash, count and label of a dataset"),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from jaxtyping import Bool, Float32, UInt8
 
 from ajahr.data.images import ImageError, LoadedImage, load_image
 from ajahr.data.readers.people import PersonAnnotation, Photo, check_box, keep_inside
+from synth.photos.detect import Detector, PersonCheck, add_detected
 from synth.photos.inpaint import ExemplarInpainter, Inpainter
 from synth.photos.quality import ssim
 from synth.photos.segment import AnnotationSegmenter, Segmenter, widen
@@ -63,6 +65,7 @@ class CleanBackground:
         source: Name of its dataset.
         licence: One line.
         skipped_people: Reason to number of people removed or ignored without becoming a slot.
+        lpips: Perceptual distance to the photograph, where it was measured.
     """
 
     image: UInt8[np.ndarray, "height width 3"]
@@ -74,6 +77,7 @@ class CleanBackground:
     source: str
     licence: str
     skipped_people: Counter[str] = field(default_factory=Counter)
+    lpips: float | None = None
 
 
 def prepare_photo(
@@ -81,17 +85,23 @@ def prepare_photo(
     *,
     segmenter: Segmenter | None = None,
     inpainter: Inpainter | None = None,
+    detector: Detector | None = None,
+    checker: PersonCheck | None = None,
+    distance: Callable[[np.ndarray, np.ndarray], float] | None = None,
     max_side: int = 640,
     ssim_min: float = 0.5,
     max_people: int = 12,
     min_person_px: float = 60,
 ) -> CleanBackground:
-    """Remove everybody annotated in a photograph.
+    """Remove everybody annotated or detected in a photograph.
 
     Args:
         photo: The file and its people.
         segmenter: Finds a person's pixels; the annotated mask, else GrabCut, when None.
         inpainter: Fills the hole; patches of the same picture when None.
+        detector: Finds people the annotations leave out.
+        checker: Looks for people left in the result.
+        distance: Perceptual distance of photograph and result, recorded with it.
         max_side: The photograph is scaled down so that its longer side is at most this, px.
         ssim_min: Least similarity of the result to the photograph (paper, supplementary A: 0.5).
         max_people: Most people, crowd regions not counted.
@@ -99,8 +109,8 @@ def prepare_photo(
 
     Raises:
         Drop: ``unreadable`` (its cause is the `ImageError`), ``too_small``, ``size_mismatch`` (annotations of
-            a picture of another size), ``no_usable_person``, ``too_many_people``, ``hole_too_large`` or
-            ``ssim``.
+            a picture of another size), ``no_usable_person``, ``too_many_people``, ``hole_too_large``,
+            ``ssim`` or ``person_left``.
     """
     segmenter, inpainter = segmenter or AnnotationSegmenter(), inpainter or ExemplarInpainter()
     loaded = _load(photo.path)
@@ -111,8 +121,11 @@ def prepare_photo(
     height, width = image.shape[:2]
     skipped: Counter[str] = Counter()
     people: list[PersonAnnotation] = []
-    for person in annotated:
-        fitted = _fit(person.scaled(width / loaded.size[0], height / loaded.size[1]), (width, height))
+    scaled = [person.scaled(width / loaded.size[0], height / loaded.size[1]) for person in annotated]
+    if detector is not None:
+        scaled = add_detected(scaled, detector(image))
+    for person in scaled:
+        fitted = _fit(person, (width, height))
         if fitted is None:
             skipped["outside_image"] += 1
         else:
@@ -145,8 +158,15 @@ def prepare_photo(
     similarity = ssim(image, clean)
     if similarity < ssim_min:
         raise Drop("ssim")
+    if checker is not None:
+        places = [person.bbox_xyxy for person in people if not person.crowd]
+        if detector is not None:
+            places.extend(detector(clean)[:, :4])
+        if checker(clean, np.stack(places)):
+            raise Drop("person_left")
+    lpips = None if distance is None else distance(image, clean)
     return CleanBackground(
-        clean, tuple(slots), hole, similarity, scale, photo.path, photo.source, photo.licence, skipped
+        clean, tuple(slots), hole, similarity, scale, photo.path, photo.source, photo.licence, skipped, lpips
     )
 
 
