@@ -22,11 +22,11 @@ TOUCH = 0.015
 """Metres by which capsules may overlap and still count as touching."""
 
 _REST_MM = {
-    "pelvis": (0, 0, 0), "left_hip": (112, -57, 11), "spine1": (0, 110, -5), "left_knee": (147, -435, 6),
-    "spine2": (0, 192, -7), "left_ankle": (133, -866, -42), "spine3": (0, 316, -19),
-    "left_foot": (142, -916, 99), "neck": (0, 501, 21), "left_collar": (23, 425, 35), "head": (0, 597, 54),
-    "left_shoulder": (180, 441, 31), "left_elbow": (436, 429, 4), "left_wrist": (667, 437, 3),
-    "left_hand": (768, 440, 2),
+    "pelvis": (0, 0, 0), "left_hip": (112, -56, 10), "spine1": (0, 108, -4), "left_knee": (148, -434, 5),
+    "spine2": (0, 192, -9), "left_ankle": (133, -866, -43), "spine3": (0, 314, -18),
+    "left_foot": (142, -916, 98), "neck": (0, 499, 19), "left_collar": (22, 426, 28), "head": (0, 598, 53),
+    "left_shoulder": (181, 446, 32), "left_elbow": (434, 429, 2), "left_wrist": (667, 437, 1),
+    "left_hand": (768, 441, 1),
 }  # fmt: skip
 
 
@@ -57,11 +57,11 @@ _TRUNK_CAPSULES: dict[str, tuple[str, tuple, tuple, float]] = {
 }
 _LIMB_CAPSULES: dict[str, tuple[str, tuple, tuple, float]] = {
     # the first half of the upper arm and the first third of the thigh are one with the trunk
-    "upper_arm": ("left_shoulder", (308, 435, 17), (436, 429, 4), 42),
-    "forearm": ("left_elbow", (436, 429, 4), (667, 437, 3), 32),
+    "upper_arm": ("left_shoulder", (308, 435, 17), (434, 429, 2), 42),
+    "forearm": ("left_elbow", (434, 429, 2), (667, 437, 1), 32),
     "hand": ("left_wrist", (690, 435, 3), (825, 428, 3), 25),
-    "thigh": ("left_hip", (124, -183, 9), (147, -435, 6), 75),
-    "shin": ("left_knee", (147, -435, 6), (133, -866, -42), 48),
+    "thigh": ("left_hip", (124, -183, 9), (148, -434, 5), 75),
+    "shin": ("left_knee", (148, -434, 5), (133, -866, -43), 48),
     "foot": ("left_ankle", (140, -895, -55), (142, -915, 125), 36),
 }
 CAPSULE_NAMES: tuple[str, ...] = (
