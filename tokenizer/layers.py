@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from tokenizer.fast_convolutions import UpsampledConvolution, WinogradConvolution
+from tokenizer.fast_convolutions import HalvingConvolution, UpsampledConvolution, WinogradConvolution
 
 _MIN_FAST_CHANNELS = 32
 """Below this the transforms of `tokenizer.fast_convolutions` cost what they save."""
@@ -47,9 +47,11 @@ class Convolution(nn.Module):
         self.bias = nn.Parameter(torch.empty(outputs).uniform_(-bound, bound))
 
     def forward(self, x: Float[Tensor, "batch length in"]) -> Float[Tensor, "batch out_length out"]:
-        same_length_3_taps = self.weight.shape[1] == 3 and self.stride == 1 and self.padding == self.dilation
-        if same_length_3_taps and _fast(x, self.weight):
+        shape = self.weight.shape[1], self.stride, self.padding - self.dilation
+        if shape == (3, 1, 0) and _fast(x, self.weight):
             return WinogradConvolution.apply(x, self.weight, self.bias, self.dilation, self.relu)
+        if shape == (4, 2, 0) and not self.relu and x.shape[1] % 4 == 0 and _fast(x, self.weight):
+            return HalvingConvolution.apply(x, self.weight, self.bias)
         y = _torch_convolution(x, self.weight, self.bias, self.stride, self.padding, self.dilation)
         return F.relu_(y) if self.relu else y
 

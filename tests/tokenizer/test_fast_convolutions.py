@@ -10,9 +10,11 @@ from torch import Tensor
 import tokenizer.fast_convolutions as fast
 
 
-def _inputs(samples: int, length: int, inputs: int, outputs: int) -> tuple[Tensor, Tensor, Tensor]:
+def _inputs(
+    samples: int, length: int, inputs: int, outputs: int, taps: int = 3
+) -> tuple[Tensor, Tensor, Tensor]:
     generator = torch.Generator().manual_seed(length)
-    shapes = ((samples, length, inputs), (inputs, 3, outputs), (outputs,))
+    shapes = ((samples, length, inputs), (inputs, taps, outputs), (outputs,))
     x, weight, bias = (
         torch.randn(s, generator=generator, dtype=torch.float64).requires_grad_() for s in shapes
     )
@@ -50,6 +52,15 @@ def test_upsampled(monkeypatch: pytest.MonkeyPatch, length: int, block: int) -> 
     wide = F.interpolate(x.transpose(1, 2), scale_factor=2)
     twin = F.conv1d(wide, weight.permute(2, 0, 1), bias, padding=1).relu().transpose(1, 2)
     _assert_same(fast.UpsampledConvolution.apply(x, weight, bias), twin, leaves)
+
+
+@pytest.mark.parametrize("length", [4, 8, 40])
+@pytest.mark.parametrize("block", [1, 1 << 20])
+def test_halving(monkeypatch: pytest.MonkeyPatch, length: int, block: int) -> None:
+    monkeypatch.setattr(fast, "_BLOCK", block)
+    leaves = x, weight, bias = _inputs(3, length, 4, 5, taps=4)
+    twin = F.conv1d(x.transpose(1, 2), weight.permute(2, 0, 1), bias, stride=2, padding=1).transpose(1, 2)
+    _assert_same(fast.HalvingConvolution.apply(x, weight, bias), twin, leaves)
 
 
 def test_float32_rounds_as_a_direct_convolution_does() -> None:

@@ -22,7 +22,8 @@ def _twin(layer: Convolution, x: torch.Tensor) -> torch.Tensor:
 
 @pytest.mark.parametrize("channels", [6, 40])  # torch's convolution; the fast one
 @pytest.mark.parametrize(
-    "options", [{}, {"relu": True}, {"dilation": 3, "padding": 3}, {"taps": 4, "stride": 2}]
+    "options",
+    [{}, {"relu": True}, {"dilation": 3, "padding": 3}, {"taps": 4, "stride": 2}, {"taps": 1, "padding": 0}],
 )
 def test_convolution_is_conv1d(channels: int, options: dict) -> None:
     layer = Convolution(channels, 40, **options)

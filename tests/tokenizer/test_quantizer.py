@@ -150,9 +150,18 @@ def test_soft_lookup_of_certainty_is_lookup() -> None:
     )
 
 
-def test_nearest_takes_the_lower_index_in_a_tie() -> None:
-    codebook = torch.tensor([[1.0, 0], [-1, 0], [1, 0]])
-    assert nearest_codes(torch.tensor([[0.0, 0], [2, 0]]), codebook).tolist() == [0, 0]
+@pytest.mark.parametrize("codes", [3, 256])  # at once; by groups
+def test_nearest_is_nearest_and_the_lower_index_in_a_tie(codes: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    codebook = torch.randn(codes, 2, generator=generator)
+    codebook[-1] = codebook[0]
+    latents = torch.cat((codebook, torch.randn(500, 2, generator=generator)))
+    indices = nearest_codes(latents, codebook)
+    assert indices[0] == indices[codes - 1] == 0
+    distances = torch.cdist(latents.double(), codebook.double())
+    chosen = distances[torch.arange(len(latents)), indices]
+    torch.testing.assert_close(chosen, distances.amin(1), atol=1e-3, rtol=0)
+    assert set(range(codes - 1)) <= set(indices.tolist())
 
 
 def test_sums_of_unused_codes_are_zero() -> None:
