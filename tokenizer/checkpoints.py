@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import struct
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ def read_checkpoint(path: str | Path, stand_ins: Iterable[tuple[type, str]] = ()
                 f"{path}: refused, it names the class {name}; get it from its publisher"
             ) from error
         raise InputError(f"{path}: no torch checkpoint; check the path") from error
-    except (RuntimeError, EOFError, OSError, KeyError, ValueError) as error:
+    except (RuntimeError, EOFError, OSError, KeyError, ValueError, struct.error) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise InputError(f"{path}: no whole checkpoint ({reason}); copy it again") from error
     if not isinstance(checkpoint, dict):

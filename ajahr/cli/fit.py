@@ -105,11 +105,11 @@ def _loggers(output: Path) -> list[Logger]:
     return loggers
 
 
-def run_job(job: Job, argv: Sequence[str]) -> int:
+def run_job(job: Job, argv: Sequence[str]) -> pl.Trainer:
     """Parse, build, run.
 
     Raises:
-        UserError: what the options, the YAML, the data or the checkpoint have wrong.
+        UserError, InputError: what the options, the YAML, the data or the checkpoint have wrong.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     _quieten()
@@ -127,13 +127,7 @@ def run_job(job: Job, argv: Sequence[str]) -> int:
         if cli.trainer.interrupted:
             raise KeyboardInterrupt from None
         raise
-    if job == "fit" and cli.trainer.log_dir is not None:
-        print(f"run: {cli.trainer.log_dir}")
-        callback = cli.trainer.checkpoint_callback
-        for name in ("best_model_path", "last_model_path"):
-            if found := getattr(callback, name, ""):
-                print(f"{name.split('_')[0]} checkpoint: {found}")
-    return 0
+    return cli.trainer
 
 
 def _quieten() -> None:
@@ -152,4 +146,10 @@ def _quieten() -> None:
 
 
 def main(argv: Sequence[str]) -> int:
-    return run_job("fit", argv)
+    trainer = run_job("fit", argv)
+    if trainer.log_dir is not None and trainer.is_global_zero:
+        print(f"run: {trainer.log_dir}")
+        for kind in ("best", "last"):
+            if found := getattr(trainer.checkpoint_callback, f"{kind}_model_path", ""):
+                print(f"{kind} checkpoint: {found}")
+    return 0

@@ -10,11 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from ajahr.anatomy import LIMBS, NUM_LEVELS, NUM_LIMBS, class_name
-from ajahr.anatomy import ABSENT_TABLE, NUM_TOKENIZER_JOINTS
+from ajahr.data.pose_banks.limb_levels import level_names, levels_of
 from ajahr.geometry.cameras import Camera
 from ajahr.render.compositing import composite_over
 from ajahr.render.contact_sheet import save_contact_sheet
@@ -29,22 +28,6 @@ from tokenizer.vqvae import PoseTokenizer
 
 _SIZE, _FOCAL, _DISTANCE = 224, 520.0, 5.2
 _CLAY, _OURS, _PAPER = (196, 186, 172), (126, 170, 214), (245, 245, 243)
-
-
-def levels_of(absent_joints: Bool[np.ndarray, "poses 21"]) -> np.ndarray:
-    """Limb levels (poses, 4) of absent body joints: the highest level whose joints are all absent."""
-    levels = np.zeros((len(absent_joints), NUM_LIMBS), np.int64)
-    table = ABSENT_TABLE[:, :, 1 : 1 + NUM_TOKENIZER_JOINTS]
-    for limb in LIMBS:
-        for level in range(1, NUM_LEVELS):
-            levels[absent_joints[:, table[limb, level]].all(1), limb] = level
-    return levels
-
-
-def level_names(levels: np.ndarray) -> str:
-    """``"left elbow, right hip"`` or ``"intact"`` for four limb levels."""
-    lost = [class_name(limb, int(levels[limb])).replace("_", " ") for limb in LIMBS if levels[limb]]
-    return ", ".join(lost) or "intact"
 
 
 class PosePainter:

@@ -1,0 +1,1 @@
+"""Measurements in the layout of the papers, with their numbers beside ours."""
