@@ -297,6 +297,21 @@ class GenerateConfig:
 
 
 @dataclass
+class BankRunConfig:
+    """How a bank is made, not what is in it.
+
+    Attributes:
+        workers: Processes; 0 takes one per core. With a GPU there is one, which has it to itself.
+        device: As `RunConfig.device`.
+        sheet: Photographs on the sheet of before and after; 0 makes none.
+    """
+
+    workers: int = 0
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    sheet: int = 64
+
+
+@dataclass
 class BackgroundsConfig:
     """One bank of clean backgrounds, made once and used by any number of datasets.
 
@@ -312,7 +327,7 @@ class BackgroundsConfig:
     body: Path | None = None
     focal_factor: float = 5000.0 / 256.0
     backgrounds: BackgroundConfig = field(default_factory=BackgroundConfig)
-    run: RunConfig = field(default_factory=RunConfig)
+    run: BankRunConfig = field(default_factory=BankRunConfig)
 
     def as_generate(self) -> GenerateConfig:
         """The dataset job whose photographs are prepared in the same way."""
@@ -322,7 +337,7 @@ class BackgroundsConfig:
             body=self.body,
             backgrounds=self.backgrounds,
             render=RenderConfig(focal_factor=self.focal_factor),
-            run=self.run,
+            run=RunConfig(workers=self.run.workers, device=self.run.device),
         )
 
     def content(self) -> dict[str, Any]:

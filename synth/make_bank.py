@@ -212,8 +212,12 @@ def bank_table(counts: BankCounts, folder: Path) -> Table:
             "-" if paper is None else f"{paper:.4f}",
             ", ".join(f"{reason} {n}" for reason, n in source.drops.items()),
         )
+    notes = []
+    if all(source.lpips is None for source in counts.sources.values()):
+        notes.append("LPIPS is measured when backgrounds.lpips names a trunk")
     if counts.unread:
-        table.caption = "left out by the readers: " + ", ".join(f"{k} {n}" for k, n in counts.unread.items())
+        notes.append("left out by the readers: " + ", ".join(f"{k} {n}" for k, n in counts.unread.items()))
+    table.caption = "; ".join(notes)
     return table
 
 
@@ -250,7 +254,8 @@ def _verdict(background: Background | None, folder: Path, task: PhotoTask) -> st
     if background is None:
         return f"dropped: {_drop_reason(folder, task)}"
     measured = "" if background.lpips is None else f", LPIPS {background.lpips:.3f}"
-    return f"SSIM {background.ssim:.3f}{measured}, {len(background.slots)} places"
+    places = len(background.slots)
+    return f"SSIM {background.ssim:.3f}{measured}, {places} place{'s' * (places != 1)}"
 
 
 def _pair(

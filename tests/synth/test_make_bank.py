@@ -14,6 +14,7 @@ from synth.config import (
     AppearanceConfig,
     BackgroundConfig,
     BackgroundsConfig,
+    BankRunConfig,
     GenerateConfig,
     PhotoSource,
     RenderConfig,
@@ -62,7 +63,7 @@ def config(output: Path, photos: Path, **backgrounds) -> BackgroundsConfig:
         output=output,
         photos=[PhotoSource("coco", "coco", photos / "coco.json", photos)],
         backgrounds=BackgroundConfig(**{"inpainter": "telea", "fit": False, **backgrounds}),
-        run=RunConfig(workers=1, sheet=8),
+        run=BankRunConfig(workers=1, sheet=8),
     )
 
 

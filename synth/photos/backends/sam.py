@@ -150,6 +150,7 @@ def build_sam(state: dict[str, Any]) -> Any:
     mlp = state["image_encoder.blocks.0.mlp.lin1.weight"].shape[0]
     iou = state["mask_decoder.iou_prediction_head.layers.0.weight"]
     decoder_mlp = state["mask_decoder.transformer.layers.0.mlp.lin1.weight"].shape[0]
+    layer_norm: Any = partial(torch.nn.LayerNorm, eps=1e-6)
     decoder_depth = len(_block_values(state, "mask_decoder.transformer.layers.{}.norm1.weight"))
     iou_depth = len(_block_values(state, "mask_decoder.iou_prediction_head.layers.{}.weight"))
     return Sam(
@@ -158,7 +159,7 @@ def build_sam(state: dict[str, Any]) -> Any:
             embed_dim=dim,
             img_size=size,
             mlp_ratio=mlp / dim,
-            norm_layer=partial(torch.nn.LayerNorm, eps=1e-6),
+            norm_layer=layer_norm,
             num_heads=dim // head_dim,
             patch_size=patch_size,
             qkv_bias=True,

@@ -130,9 +130,10 @@ def _load(file: WeightsFile, path: Path | None, tasks: tuple[str, ...]) -> Any:
     # before the import: no look at the network, no usage reports, no packages installed on the side
     os.environ.setdefault("YOLO_OFFLINE", "true")
     os.environ.setdefault("YOLO_AUTOINSTALL", "false")
+    os.environ.setdefault("YOLO_VERBOSE", "false")
     os.environ.setdefault("ULTRALYTICS_SAFE_LOAD", "1")
     ultralytics = require("ultralytics", file.key)
-    loader = require("ultralytics.nn.tasks", file.key)
+    loader: Any = require("ultralytics.nn.tasks", file.key)
     before = getattr(loader, "SAFE_LOAD", None)
     if before is not None:
         loader.SAFE_LOAD = True  # also where somebody imported ultralytics before us

@@ -95,6 +95,7 @@ def test_weights_are_tried_before_the_first_photograph(tmp_path, capsys):
         ({"checker_weights": None}, "backgrounds.checker_weights is not set"),
         ({"detector_confidence": 2.0}, "backgrounds.detector_confidence is a score"),
         ({"bank": "somewhere"}, "backgrounds.bank"),
+        ({"engine": "ray"}, "'backgrounds.engine' is no key"),
     ],
 )
 def test_a_slip_is_told_in_one_line(tmp_path, capsys, changes, said):
