@@ -50,7 +50,7 @@ def test_two_tasks_at_once_make_one_whole_dataset(start, tmp_path):
     assert [task.returncode for task in tasks] == [0, 0], said
     report = verify_dataset(tmp_path / "out")
     assert report.problems == [] and (report.shards, report.samples) == (2, 4)
-    assert not [path for path in (tmp_path / "out").rglob("*.tmp")]
+    assert not list((tmp_path / "out").rglob("*.tmp"))
 
 
 def test_one_task_makes_its_share_and_a_part_of_an_array_again_takes_the_same(start, tmp_path):
