@@ -21,7 +21,7 @@ nav > div { display:flex; gap:20px; overflow-x:auto; }
 nav a { padding:10px 0; color:var(--soft); text-decoration:none; white-space:nowrap; font-size:14px; }
 nav a:hover { color:var(--ink); }
 section { margin:36px 0 0; scroll-margin-top:52px; }
-h2 { font-size:20px; margin:0 0 4px; letter-spacing:-.01em; }
+h2 { font-size:20px; margin:0 0 8px; letter-spacing:-.01em; }
 h3 { font-size:14px; margin:0 0 10px; }
 section > p, .card > p { color:var(--soft); margin:0 0 14px; max-width:78ch; font-size:14px; }
 .card > p { margin:12px 0 0; font-size:13px; }
@@ -32,7 +32,7 @@ section > p, .card > p { color:var(--soft); margin:0 0 14px; max-width:78ch; fon
 .tile span { color:var(--soft); font-size:13px; }
 .cards { columns:340px; column-gap:16px; }
 .card { break-inside:avoid; margin:0 0 16px; }
-.wide { column-span:all; }
+.wide { column-span:all; margin-top:16px; }
 .row { display:grid; grid-template-columns:118px 1fr 92px; gap:10px; align-items:center; margin:5px 0;
   font-size:13px; }
 .stacked .row { grid-template-columns:76px 1fr; }
