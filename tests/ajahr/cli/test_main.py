@@ -24,9 +24,11 @@ def test_every_command_is_there_and_listed(name, capsys):
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help(name, capsys):
-    with pytest.raises(SystemExit) as end:
-        main([name, "--help"])
-    assert end.value.code in (0, None)
+    try:  # a parser ends the program after its help, a command with sources of its own returns
+        code = main([name, "--help"])
+    except SystemExit as end:
+        code = end.code
+    assert code in (0, None)
     assert f"ajahr {name}" in capsys.readouterr().out
 
 
