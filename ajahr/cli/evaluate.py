@@ -1,7 +1,7 @@
 """``ajahr evaluate``: the papers' tables, ours beside theirs.
 
-    ajahr evaluate tokenizer --checkpoints A.ckpt B.ckpt --bank AMASS=val_HDM05.npz --bank AMASS=val_SFU.npz
-    ajahr evaluate tokenizer --config configs/evaluate/tokenizer_sweep_tiny.yaml     trains what it measures
+ajahr evaluate tokenizer --checkpoints A.ckpt B.ckpt --bank AMASS=HDM05.npz AMASS=SFU.npz MOYO=val.npz
+ajahr evaluate tokenizer --config configs/evaluate/tokenizer_sweep_tiny.yaml     trains what it measures
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Sweep:
 
 
 def tokenizer(
-    bank: list[str],
+    bank: list[str] | None = None,
     checkpoints: list[Path] | None = None,
     sweep: Sweep | None = None,
     output: Path = Path("out/evaluate/tokenizer"),
@@ -168,11 +168,9 @@ def main(argv: Sequence[str]) -> int:
     if argv[0] not in TABLES:
         raise UserError(f"'{argv[0]}' is nothing to evaluate{did_you_mean(argv[0], TABLES)}")
     make = TABLES[argv[0]]
-    parser = Parser(
-        prog=f"ajahr evaluate {argv[0]}", description=(make.__doc__ or "").split("\n\n")[0]
-    )
+    parser = Parser(prog=f"ajahr evaluate {argv[0]}", description=(make.__doc__ or "").split("\n\n")[0])
     parser.add_argument("--config", action="config", help="a YAML file of configs/evaluate")
-    parser.add_argument("--bank", type=str, action="append", help="NAME=FILE or FILE; may be repeated")
+    parser.add_argument("--bank", type=str, nargs="+", help="NAME=FILE or FILE, any number")
     parser.add_argument("--checkpoints", type=Path, nargs="+", help=".ckpt, .safetensors or .pth files")
     parser.add_function_arguments(make, None, skip={"bank", "checkpoints"})
     values = vars(parser.instantiate(parser.parse_args(list(argv[1:]))))

@@ -22,6 +22,7 @@ from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 from ajahr.cli.console import Parser
 from ajahr.errors import UserError
 from tokenizer.checkpoints import read_checkpoint
+from tokenizer.errors import InputError
 
 Job = Literal["fit", "validate", "test"]
 ABOUT: dict[Job, str] = {
@@ -33,6 +34,24 @@ ABOUT: dict[Job, str] = {
 
 class _JobParser(Parser, LightningArgumentParser):
     """Lightning's parser with this project's one-line errors."""
+
+    def instantiate_classes(self, cfg: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return self.instantiate(
+                cfg, *args, **kwargs
+            )  # Lightning calls the name that jsonargparse gave up
+        except (
+            ValueError
+        ) as error:  # jsonargparse lists every type it tried; what the class itself said matters
+            cause: BaseException | None = error
+            while cause is not None:
+                if isinstance(cause, (UserError, InputError)):
+                    raise cause from None
+                cause = cause.__cause__ or cause.__context__
+            raise
+
+    def save(self, *args: Any, skip_none: bool = False, **kwargs: Any) -> None:
+        super().save(*args, skip_unset=skip_none, **kwargs)  # likewise
 
 
 class _JobCli(LightningCLI):
@@ -85,7 +104,7 @@ class _JobCli(LightningCLI):
         output: Path | None = self.config.get("output")
         if self.job != "fit":
             kwargs["logger"] = False
-        elif output is not None and self.config_init.trainer.logger is None:
+        elif output is not None and self.config.get("trainer.logger") is None:
             kwargs["logger"] = _loggers(output)
         if self.job != "fit":  # nothing to keep but the numbers
             self.save_config_callback = None
@@ -137,7 +156,7 @@ def _quieten() -> None:
         ".*does not have many workers.*",  # our loaders read ahead in a thread
         ".*The number of training batches.*smaller than the logging interval.*",
         ".*Checkpoint directory.*exists and is not empty.*",
-        ".*You are using `torch.load`.*",
+        ".*The dirpath has changed.*",  # a resumed run writes beside the first one, not into it
     ):
         warnings.filterwarnings("ignore", text)
     logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(

@@ -9,7 +9,9 @@ from ajahr.cli.console import Command, dispatch, run
 
 ABOUT = "Recover the 3D body of people with limb loss from photographs."
 COMMANDS = {
-    "prepare": Command("ajahr.cli.prepare", "make pose banks from AMASS, MOYO, A3D, HMR2 files or the sampler"),
+    "prepare": Command(
+        "ajahr.cli.prepare", "make pose banks from AMASS, MOYO, A3D, HMR2 files or the sampler"
+    ),
     "fit": Command("ajahr.cli.fit", "train what a YAML file of configs/ describes"),
     "validate": Command("ajahr.cli.validate", "measure a checkpoint on the validation data"),
     "test": Command("ajahr.cli.test", "measure a checkpoint on the test data"),

@@ -1,10 +1,10 @@
 """``ajahr prepare``: pose banks for the tokenizers.
 
-    ajahr prepare sampled                       the bank that needs no licence
-    ajahr prepare amass FOLDER                  AMASS's archives, unpacked
-    ajahr prepare moyo FOLDER                   MOYO's train/ and val/ (joblib .pkl, or .npz)
-    ajahr prepare a3d FILE [FILE ...]           annotations of A3D, or of ajahr-synth
-    ajahr prepare hmr2 FILE [FILE ...]          .npz annotations of HMR2/4D-Humans, CMU's cmu_mocap.npz
+ajahr prepare sampled                       the bank that needs no licence
+ajahr prepare amass FOLDER                  AMASS's archives, unpacked
+ajahr prepare moyo FOLDER                   MOYO's train/ and val/ (joblib .pkl, or .npz)
+ajahr prepare a3d FILE [FILE ...]           annotations of A3D, or of ajahr-synth
+ajahr prepare hmr2 FILE [FILE ...]          .npz annotations of HMR2/4D-Humans, CMU's cmu_mocap.npz
 """
 
 from __future__ import annotations
@@ -176,7 +176,7 @@ def main(argv: Sequence[str]) -> int:
     parser = Parser(prog=f"ajahr prepare {source}", description=(make.__doc__ or "").split("\n\n")[0])
     parser.add_argument("--config", action="config", help="a YAML file with these options")
     first = {"amass": "folder", "moyo": "folder", "a3d": "files", "hmr2": "files"}.get(source)
-    skip: set[str] = set()
+    skip: set[str | int] = set()
     if first == "folder":
         parser.add_argument("folder", type=Path, help="what was unpacked")
         skip = {first}

@@ -92,7 +92,13 @@ def level_rows(entries: Sequence[Entry], *, present: bool = False) -> tuple[Row,
         cells = []
         for kind in kinds:
             e = score.by_level.get(kind)
-            mm = None if e is None else (e.present_mpjpe_mm, e.present_mve_mm) if present else (e.mpjpe_mm, e.mve_mm)
+            mm = (
+                None
+                if e is None
+                else (e.present_mpjpe_mm, e.present_mve_mm)
+                if present
+                else (e.mpjpe_mm, e.mve_mm)
+            )
             cells.append("-" if mm is None else f"{mm[0]:.2f} / {mm[1]:.2f}")
         rows.append([name, score.bank, *cells])
     return ["tokenizer", "bank", *kinds], rows
@@ -107,8 +113,14 @@ def codebook_rows(entries: Sequence[Entry]) -> tuple[Row, list[Row]]:
     """Use of the codebook."""
     heading = ["tokenizer", "bank", "poses", "rotation (deg)", "perplexity", "dead codes"]
     rows = [
-        [entry.name, s.bank, str(s.whole.poses), f"{s.rotation_deg:.2f}", f"{s.perplexity:.0f}"]
-        + [f"{100 * s.dead_codes:.1f} %"]
+        [
+            entry.name,
+            s.bank,
+            str(s.whole.poses),
+            f"{s.rotation_deg:.2f}",
+            f"{s.perplexity:.0f}",
+            f"{100 * s.dead_codes:.1f} %",
+        ]
         for entry in entries
         for s in entry.scores
     ]
@@ -156,8 +168,10 @@ def csv_text(entries: Sequence[Entry]) -> str:
     out = io.StringIO()
     write = csv.writer(out, lineterminator="\n")
     write.writerow(
-        ["tokenizer", "code_dim", "num_codes", "num_tokens", "bank", "group", "poses"]
-        + ["mpjpe_mm", "mve_mm", "present_mpjpe_mm", "present_mve_mm"]
+        [
+            *("tokenizer", "code_dim", "num_codes", "num_tokens", "bank", "group", "poses"),
+            *("mpjpe_mm", "mve_mm", "present_mpjpe_mm", "present_mve_mm"),
+        ]
     )
     for entry in entries:
         for score in entry.scores:

@@ -139,9 +139,7 @@ def evaluate_banks(
     )
 
 
-def _batches(
-    banks: list[PoseBank], batch_size: int, limit: int | None
-) -> Iterator[tuple[Tensor, Tensor]]:
+def _batches(banks: list[PoseBank], batch_size: int, limit: int | None) -> Iterator[tuple[Tensor, Tensor]]:
     for bank in banks:
         rows = np.arange(len(bank))
         if limit is not None and limit < len(bank):

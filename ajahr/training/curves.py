@@ -60,7 +60,9 @@ def draw_curves(
     if not shown:
         raise UserError(f"{metrics}: none of the columns to draw is in it; is this a tokenizer's run?")
     figure = Figure(figsize=(5 * len(shown), 3.6), layout="constrained")
-    for axes, (title, names) in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown.items(), strict=True):
+    for axes, (title, names) in zip(
+        figure.subplots(1, len(shown), squeeze=False)[0], shown.items(), strict=True
+    ):
         for name in names:
             steps, values = series[name]
             axes.plot(steps, values, label=name, marker="." if len(steps) < 40 else None, linewidth=1.2)

@@ -6,7 +6,6 @@ constant error of the fingers in its vertex loss and MVE. Here both have flat ha
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -41,16 +40,16 @@ class PoseMesh(nn.Module):
     ) -> None:
         super().__init__()
         data = load_body(path, gender=gender)
-        self.body = Body(data)
+        self.body, faces = Body(data), data.faces
         if num_vertices is not None:
             if not 1 <= num_vertices <= len(data.v_template):
                 raise UserError(
                     f"num_vertices is {num_vertices}; the body {data.name} has {len(data.v_template)}"
                 )
+            faces = faces[:0]
             _keep_vertices(self.body, torch.from_numpy(spread_points(data.v_template, num_vertices)))
-            data = dataclasses.replace(data, faces=data.faces[:0])
         self.register_buffer("betas", torch.zeros(1, self.body.num_betas), persistent=False)
-        self.register_buffer("faces", torch.from_numpy(data.faces.astype("int64")), persistent=False)
+        self.register_buffer("faces", torch.from_numpy(faces.astype("int64")), persistent=False)
 
     def forward(
         self, rotmats: Float[Tensor, "batch 21 3 3"]

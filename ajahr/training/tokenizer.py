@@ -19,7 +19,6 @@ from ajahr.render.compositing import composite_over
 from ajahr.render.contact_sheet import save_contact_sheet
 from ajahr.render.rasterizer import Rasterizer
 from ajahr.training.pose_mesh import PoseMesh
-from ajahr.training.curves import draw_curves
 from tokenizer.banks import PoseBank
 from tokenizer.datamodule import PoseDataModule
 from tokenizer.losses import position_error_mm
@@ -88,7 +87,9 @@ def reconstruction_sheet(
             pictures.append(np.concatenate(pair, axis=1))
             captions.append(f"{level_names(levels[i])}\nMPJPE {float(errors[i]):.1f} mm")
     subtitle = "left: pose, right: encoded and decoded; absent limbs are taken off after decoding"
-    return save_contact_sheet(path, pictures, captions, title=title, subtitle=subtitle, cell=(2 * _SIZE, _SIZE))
+    return save_contact_sheet(
+        path, pictures, captions, title=title, subtitle=subtitle, cell=(2 * _SIZE, _SIZE)
+    )
 
 
 class ReconstructionPictures(pl.Callback):

@@ -75,7 +75,7 @@ def _poses(arrays: dict[str, Any], path: Path) -> tuple[np.ndarray, np.ndarray]:
         matrices = matrices.reshape(-1, 23, 3, 3)[:, :NUM_TOKENIZER_JOINTS]
         lost = is_absent(matrices)
         vectors = rotmat_to_rotvec(np.where(lost[..., None, None], np.eye(3), matrices))
-        return vectors.reshape(len(matrices), -1).astype(np.float32), ~lost.any(1)
+        return vectors.reshape(len(matrices), -1).astype(np.float32), np.asarray(~lost.any(1))
     raise UserError(f"{path}: neither body_pose nor smpl_pose in it; is this an annotation of A3D or HMR2?")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import pickle
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 
@@ -43,7 +43,11 @@ class _Wrapper:
         return np.frombuffer(raw, dtype).reshape([int(n) for n in self.shape], order=order)
 
 
-class _Reader(pickle._Unpickler):  # pyright: ignore[reportAttributeAccessIssue] # the one in Python, whose opcodes can be watched
+_Base: Any = pickle._Unpickler  # pyright: ignore[reportAttributeAccessIssue]
+"""The unpickler written in Python: its opcodes can be watched."""
+
+
+class _Reader(_Base):
     def __init__(self, file: BinaryIO, path: Path) -> None:
         super().__init__(file, encoding="latin1")
         self._file, self._path = file, path
@@ -64,7 +68,7 @@ class _Reader(pickle._Unpickler):  # pyright: ignore[reportAttributeAccessIssue]
         if isinstance(self.stack[-1], _Wrapper):
             self.stack[-1] = self.stack[-1].read(self._file)
 
-    dispatch = {**pickle._Unpickler.dispatch, pickle.BUILD[0]: load_build}  # pyright: ignore[reportAttributeAccessIssue]
+    dispatch: ClassVar[dict[int, Any]] = {**_Base.dispatch, pickle.BUILD[0]: load_build}
 
 
 def read_joblib(path: str | Path) -> dict[str, Any]:

@@ -47,7 +47,9 @@ def sample_chunk(seed: int, split: str, chunk: int, amputee_share: float = 0.5) 
     families = rng.choice(list(FAMILY_SHARES), CHUNK, p=list(FAMILY_SHARES.values()))
     amputee = rng.random(CHUNK) < amputee_share
     levels = [draw_levels(rng) if is_amputee else (0,) * NUM_LIMBS for is_amputee in amputee]
-    poses = [sample_pose(rng, str(f), l).body_pose for f, l in zip(families, levels, strict=True)]
+    poses = [
+        sample_pose(rng, str(family), lost).body_pose for family, lost in zip(families, levels, strict=True)
+    ]
     absent = absent_joint_mask(np.array(levels))[:, 1 : 1 + NUM_TOKENIZER_JOINTS]
     return SampledPoses(np.stack(poses)[:, :NUM_TOKENIZER_JOINTS].reshape(CHUNK, -1), absent)
 

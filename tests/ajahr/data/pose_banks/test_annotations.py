@@ -81,7 +81,7 @@ def test_bad_files(tmp_path: Path, arrays: dict[str, np.ndarray], text: str) -> 
 def test_truncated_and_missing(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", body_pose=POSE)
     (tmp_path / "cut.npz").write_bytes((tmp_path / "a.npz").read_bytes()[:400])
-    with pytest.raises(UserError, match="no whole .npz file"):
+    with pytest.raises(UserError, match=r"no whole \.npz file"):
         read_annotations(tmp_path / "cut.npz")
     with pytest.raises(UserError, match="no such file"):
         read_annotations(tmp_path / "no.npz")

@@ -77,7 +77,7 @@ def test_bad_files(tmp_path: Path) -> None:
             mocap.read_amass(tmp_path / f"{name}.npz")
     with pytest.raises(UserError, match="too short"):
         mocap.gather([tmp_path / "short.npz"], "amass")
-    with pytest.raises(UserError, match="no body_pose|body_pose"):
+    with pytest.raises(UserError, match="body_pose"):
         mocap.read_moyo(tmp_path / "other.npz")
     for find in (mocap.amass_sequences, mocap.moyo_sequences):
         with pytest.raises(UserError, match="no such folder"):
