@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 
 from ajahr.cli.main import main
+from ajahr.data.pose_banks import sampled
 from tokenizer.banks import open_bank
 
 PIN = Path(__file__).parents[1] / "data" / "pose_banks" / "moyo_joblib_1.6.pkl"
 
 
-def test_sampled(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_sampled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sampled, "CHUNK", 40)
     argv = ["prepare", "sampled", "--output", str(tmp_path / "banks"), "--workers", "1"]
     assert main([*argv, "--train", "30", "--val", "10", "--test", "0", "--seed", "3"]) == 0
     assert sorted(p.name for p in (tmp_path / "banks").iterdir()) == [
