@@ -22,6 +22,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+import yaml
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
@@ -34,8 +35,11 @@ from tokenizer.upstream import to_published
 from tokenizer.vqvae import PoseTokenizer, Reconstruction
 
 PAPER = TokenizerConfig()
-SMALL = TokenizerConfig(num_tokens=160, num_codes=512, code_dim=64, width=128)
-BATCH = {"quantizer": 256, "small": 64, "paper": 256}
+CONFIGS = Path(__file__).parents[1] / "configs" / "tokenizer"
+SMALL_MODEL = yaml.safe_load((CONFIGS / "shared" / "model_small.yaml").read_text())["init_args"]
+SMALL_DATA = yaml.safe_load((CONFIGS / "intact_small.yaml").read_text())["data"]["init_args"]
+SMALL = TokenizerConfig(**SMALL_MODEL["config"])
+BATCH = {"quantizer": 256, "small": SMALL_DATA["batch_size"], "paper": 256}
 
 
 # ------------------------------------------------------------------------------------- the plain formulation
@@ -163,7 +167,8 @@ def step_jobs(
     if body:
         from ajahr.training.pose_mesh import PoseMesh
 
-        weights, mesh_fn = LossWeights(), PoseMesh()
+        mesh_options = SMALL_MODEL["mesh_fn"].get("init_args", {}) if config is SMALL else {}
+        weights, mesh_fn = LossWeights(), PoseMesh(**mesh_options)
 
     def job(model: nn.Module, fused: bool | None) -> Callable[[], list[Tensor]]:
         optimizer = torch.optim.AdamW(model.parameters(), 2e-4, (0.9, 0.99), weight_decay=1e-5, fused=fused)

@@ -2,8 +2,8 @@
 
 Two identities, both exact in real numbers; in float32 they round as a direct convolution does:
 
-* **Winograd F(2, 3)**: two neighbouring outputs of a 3-tap convolution need 4 products instead of 6
-  (Winograd 1980; Lavin and Gray 2016). Neighbouring means ``dilation`` apart.
+* **Winograd F(2, 3)**: two neighbouring outputs of a 3-tap convolution need 4 products instead of 6, and those
+  of a 4-tap one of stride 2 need 6 instead of 8 (Winograd 1980; Lavin and Gray 2016).
 * **Upsample, then convolve**: after a nearest x2 upsampling only three different products exist per input,
   ``x[i] W_t`` for each tap; the six of the two outputs are sums of them.
 
@@ -19,7 +19,6 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
@@ -27,8 +26,8 @@ _BLOCK = 1 << 21
 """Numbers in a block's largest temporary (8 MiB in float32). Speed is flat for four times more or less."""
 
 
-def _relu_backward(grad: Tensor, output: Tensor) -> Tensor:
-    return torch.ops.aten.threshold_backward(grad, output, 0)
+def _relu_backward(grad: Tensor, output: Tensor, out: Tensor) -> Tensor:
+    return torch.ops.aten.threshold_backward.grad_input(grad, output, 0, grad_input=out)
 
 
 def _blocks(samples: int, numbers_each: int) -> list[slice]:
@@ -38,52 +37,54 @@ def _blocks(samples: int, numbers_each: int) -> list[slice]:
 
 # ------------------------------------------------------------------------------------- Winograd F(2, 3)
 #
-# A sequence, with zeros appended to a multiple of 2 * dilation rows, is cut into tiles of two groups of
-# `dilation` rows. Output groups y0, y1 of a tile read its own groups d1, d2, the group before, d0, and the one
-# after, d3:
+# A sequence is cut into tiles of two rows; the row missing from an odd one counts as zero. Outputs y0, y1 of a
+# tile read its own rows d1, d2, the row before, d0, and the one after, d3:
 #     y0 = d0 g0 + d1 g1 + d2 g2        y1 = d1 g0 + d2 g1 + d3 g2
 # With   v = (d0 - d2, d1 + d2, d2 - d1, d1 - d3)   and   u = (g0, (g0 + g1 + g2)/2, (g0 - g1 + g2)/2, -g2):
 #     y0 = v0 u0 + v1 u1 + v2 u2        y1 = v1 u1 - v2 u2 + v3 u3
+# v0 and v3 of all tiles alternate in one sequence: row r of it is x[r - 1] - x[r + 1].
 
 
-def _padded(x: Tensor, dilation: int) -> Tensor:
-    """Zeros appended to whole tiles: the tensor itself where it has them, else a copy."""
-    missing = -x.shape[1] % (2 * dilation)
-    return F.pad(x, (0, 0, 0, missing)) if missing else x
-
-
-def _groups(x: Tensor, dilation: int) -> tuple[Tensor, ...]:
-    """First and second groups of all tiles: views (samples, tiles, dilation, channels)."""
+def _tile_memory(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Uninitialised memory for the sequence of v0 and v3 and for v1 and v2."""
     samples, length, channels = x.shape
-    return x.view(samples, length // (2 * dilation), 2, dilation, channels).unbind(2)
+    tiles = (length + 1) // 2
+    return x.new_empty(samples, 2 * tiles, channels), x.new_empty(2, samples, tiles, channels)
 
 
-def _tile_inputs(x: Tensor, dilation: int) -> Tensor:
-    """v of every tile: (4, samples, tiles, dilation, channels)."""
-    d1, d2 = _groups(_padded(x, dilation), dilation)
-    v = x.new_empty(4, *d1.shape)
-    torch.sub(d2[:, :-1], d2[:, 1:], out=v[0, :, 1:])
-    torch.neg(d2[:, 0], out=v[0, :, 0])
-    torch.add(d1, d2, out=v[1])
-    torch.sub(d2, d1, out=v[2])
-    torch.sub(d1[:, :-1], d1[:, 1:], out=v[3, :, :-1])
-    v[3, :, -1] = d1[:, -1]
-    return v
+def _tile_inputs(x: Tensor) -> tuple[Tensor, Tensor]:
+    """v of every tile, as `_tile_memory` lays it out. Two rows at least."""
+    length = x.shape[1]
+    lags, sums = _tile_memory(x)
+    torch.sub(x[:, :-2], x[:, 2:], out=lags[:, 1 : length - 1])
+    torch.neg(x[:, 1], out=lags[:, 0])
+    lags[:, length - 1 :] = x[:, length - 2 : lags.shape[1] - 1]
+    d1, d2 = x[:, 0::2], x[:, 1::2]
+    full = d2.shape[1]
+    torch.add(d1[:, :full], d2, out=sums[0, :, :full])
+    torch.sub(d2, d1[:, :full], out=sums[1, :, :full])
+    if length % 2:
+        sums[0, :, -1] = d1[:, -1]
+        torch.neg(d1[:, -1], out=sums[1, :, -1])
+    return lags, sums
 
 
-def _tile_inputs_backward(grad_v: Tensor, dilation: int, out: Tensor) -> None:
-    """Adjoint of `_tile_inputs`, written to ``out``: a group collects from the three tiles that read it."""
+def _tile_inputs_backward(lags: Tensor, sums: Tensor, out: Tensor) -> None:
+    """Adjoint of `_tile_inputs`, written to ``out``."""
     length = out.shape[1]
-    v0, v1, v2, v3 = grad_v
-    padded = v0.shape[1] * 2 * dilation
-    whole = out if padded == length else out.new_empty(out.shape[0], padded, out.shape[2])
-    d1, d2 = _groups(whole, dilation)
-    torch.sub(v1, v2, out=d1).add_(v3)
-    d1[:, 1:] -= v3[:, :-1]
-    torch.add(v1, v2, out=d2).sub_(v0)
-    d2[:, :-1] += v0[:, 1:]
-    if whole is not out:
-        out.copy_(whole[:, :length])
+    full = length // 2
+    torch.sub(sums[0], sums[1], out=out[:, 0::2])
+    torch.add(sums[0, :, :full], sums[1, :, :full], out=out[:, 1::2])
+    out[:, : lags.shape[1] - 1] += lags[:, 1:]
+    out[:, 1:] -= lags[:, : length - 1]
+
+
+def _tile_rows(lags: Tensor, sums: Tensor) -> tuple[Tensor, ...]:
+    """v0 .. v3 as matrices of evenly spaced rows."""
+    channels = lags.shape[2]
+    v0, v3 = lags.view(-1, 2, channels).unbind(1)
+    v1, v2 = sums.view(2, -1, channels)
+    return v0, v1, v2, v3
 
 
 def _tile_weights(weight: Tensor) -> Tensor:
@@ -94,10 +95,10 @@ def _tile_weights(weight: Tensor) -> Tensor:
 
 
 class WinogradConvolution(torch.autograd.Function):
-    """3-tap convolution, zero padding that keeps the length, bias, and ReLU if asked for."""
+    """3-tap convolution, zero padding that keeps the length, bias, and ReLU if asked for. Two rows at least."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, dilation: int, relu: bool) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, relu: bool) -> Tensor:
         samples, length, inputs = x.shape
         outputs = weight.shape[2]
         u = _tile_weights(weight)
@@ -105,55 +106,52 @@ class WinogradConvolution(torch.autograd.Function):
         blocks = _blocks(samples, 2 * length * max(inputs, outputs))
         for block in blocks:
             out = y[block]
-            v = _tile_inputs(x[block], dilation)
-            whole = (
-                out
-                if v.shape[2] * 2 * dilation == length
-                else out.new_empty(len(out), v.shape[2] * 2 * dilation, outputs)
-            )
-            groups = _groups(whole, dilation)
-            v = v.view(4, -1, inputs)
-            v1u1 = torch.addmm(bias, v[1], u[1])  # the bias rides on the product both outputs share
-            v2u2 = v[2] @ u[2]
-            for group, combine, i in ((groups[0], torch.add, 0), (groups[1], torch.sub, 3)):
-                # rows of a group lie evenly spaced for a dilation of one: multiply straight into place
-                rows = group.view(-1, outputs) if dilation == 1 else torch.empty_like(v1u1)
-                combine(v1u1, v2u2, out=rows).addmm_(v[i], u[i])
-                if dilation > 1:
-                    group.copy_(rows.view_as(group))
-            if whole is not out:
-                out.copy_(whole[:, :length])
+            v0, v1, v2, v3 = _tile_rows(*_tile_inputs(x[block]))
+            whole = _tile_memory(out)[0] if length % 2 else out
+            y0, y1 = whole.view(-1, 2, outputs).unbind(1)
+            v1u1 = torch.addmm(bias, v1, u[1])  # the bias rides on the product both outputs share
+            v2u2 = v2 @ u[2]
+            torch.add(v1u1, v2u2, out=y0).addmm_(v0, u[0])
+            torch.sub(v1u1, v2u2, out=y1).addmm_(v3, u[3])
             if relu:
-                out.clamp_(min=0)
-        ctx.save_for_backward(x, weight, y if relu else None)
-        ctx.dilation, ctx.blocks = dilation, blocks
+                torch.clamp(whole[:, :length], min=0, out=out)
+            elif whole is not out:
+                out.copy_(whole[:, :length])
+        ctx.save_for_backward(x, u, y if relu else None)
+        ctx.blocks = blocks
         return y
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight, y = ctx.saved_tensors
-        inputs, _, outputs = weight.shape
-        u = _tile_weights(weight)
+        x, u, y = ctx.saved_tensors
+        length, outputs = grad.shape[1:]
         grad_u, grad_bias = torch.zeros_like(u), grad.new_zeros(outputs)
         grad_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
         for block in ctx.blocks:
-            masked = grad[block].contiguous() if y is None else _relu_backward(grad[block], y[block])
-            y0, y1 = (g.reshape(-1, outputs) for g in _groups(_padded(masked, ctx.dilation), ctx.dilation))
-            grad_products = (y0, y0 + y1, y0 - y1, y1)
-            grad_bias += grad_products[1].sum(0)
-            v = _tile_inputs(x[block], ctx.dilation)
-            for grad_product, rows, u_i, grad_u_i in zip(
-                grad_products, v.view(4, -1, inputs), u, grad_u, strict=True
+            masked, sums = _tile_memory(grad[block])
+            masked[:, length:] = 0
+            if y is None:
+                masked[:, :length] = grad[block]
+            else:
+                _relu_backward(grad[block], y[block], masked[:, :length])
+            y0, y1 = masked.view(-1, 2, outputs).unbind(1)
+            m1, m2 = sums.view(2, -1, outputs)
+            torch.add(y0, y1, out=m1)
+            torch.sub(y0, y1, out=m2)
+            grad_bias += m1.sum(0)
+            inputs_of_tiles = _tile_inputs(x[block])
+            for product, (v, m) in enumerate(
+                zip(_tile_rows(*inputs_of_tiles), (y0, m1, m2, y1), strict=True)
             ):
-                grad_u_i.addmm_(rows.t(), grad_product)
-                if grad_x is not None:
-                    torch.mm(grad_product, u_i.t(), out=rows)  # v has served
+                grad_u[product].addmm_(v.t(), m)
+                if grad_x is not None:  # v has served: its memory takes its gradient
+                    torch.mm(m, u[product].t(), out=v)
             if grad_x is not None:
-                _tile_inputs_backward(v, ctx.dilation, grad_x[block])
+                _tile_inputs_backward(*inputs_of_tiles, grad_x[block])
         half_sum, half_difference = (grad_u[1] + grad_u[2]) / 2, (grad_u[1] - grad_u[2]) / 2
         grad_weight = torch.stack((grad_u[0] + half_sum, half_difference, half_sum - grad_u[3]), dim=1)
-        return grad_x, grad_weight, grad_bias, None, None
+        return grad_x, grad_weight, grad_bias, None
 
 
 # --------------------------------------------------------------------------- nearest x2, then 3 taps
@@ -194,7 +192,7 @@ class UpsampledConvolution(torch.autograd.Function):
         grad_wide, grad_bias = torch.zeros_like(wide), grad.new_zeros(channels)
         grad_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
         for block in ctx.blocks:
-            masked = _relu_backward(grad[block], y[block])
+            masked = _relu_backward(grad[block], y[block], torch.empty_like(y[block]))
             even, odd = masked.view(-1, length, 2, channels).unbind(2)
             p = grad.new_empty(len(even), length, 3, channels)
             before, here, after = p.unbind(2)

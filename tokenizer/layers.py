@@ -47,10 +47,10 @@ class Convolution(nn.Module):
         self.bias = nn.Parameter(torch.empty(outputs).uniform_(-bound, bound))
 
     def forward(self, x: Float[Tensor, "batch length in"]) -> Float[Tensor, "batch out_length out"]:
-        shape = self.weight.shape[1], self.stride, self.padding - self.dilation
-        if shape == (3, 1, 0) and _fast(x, self.weight):
-            return WinogradConvolution.apply(x, self.weight, self.bias, self.dilation, self.relu)
-        if shape == (4, 2, 0) and not self.relu and x.shape[1] % 4 == 0 and _fast(x, self.weight):
+        shape = self.weight.shape[1], self.stride, self.padding, self.dilation
+        if shape == (3, 1, 1, 1) and _fast(x, self.weight):
+            return WinogradConvolution.apply(x, self.weight, self.bias, self.relu)
+        if shape == (4, 2, 1, 1) and not self.relu and x.shape[1] % 4 == 0 and _fast(x, self.weight):
             return HalvingConvolution.apply(x, self.weight, self.bias)
         y = _torch_convolution(x, self.weight, self.bias, self.stride, self.padding, self.dilation)
         return F.relu_(y) if self.relu else y
@@ -88,8 +88,33 @@ class ResidualUnit(nn.Module):
         self.pointwise = Convolution(width, width, taps=1, padding=0)
 
     def forward(self, x: Float[Tensor, "batch length width"]) -> Float[Tensor, "batch length width"]:
-        hidden = self.wide(F.relu(x))
-        return x + F.linear(hidden, self.pointwise.weight[:, 0].t(), self.pointwise.bias)
+        wide = self.wide
+        if not _fast(x, wide.weight):
+            return x + self._pointwise(wide(F.relu(x)))
+        # every dilation-th row is a sequence of its own, and on those nothing is dilated
+        lanes = _to_lanes(x, wide.dilation)
+        hidden = WinogradConvolution.apply(F.relu(lanes), wide.weight, wide.bias, True)
+        return _from_lanes(lanes + self._pointwise(hidden), wide.dilation, x.shape[1])
+
+    def _pointwise(self, x: Float[Tensor, "batch length width"]) -> Float[Tensor, "batch length width"]:
+        return F.linear(x, self.pointwise.weight[:, 0].t(), self.pointwise.bias)
+
+
+def _to_lanes(x: Float[Tensor, "batch length width"], count: int) -> Float[Tensor, "lanes lane_length width"]:
+    """Rows 0, count, 2 count ... of a sample as a sequence, then rows 1, count + 1 ...; zeros where one is short."""
+    if count == 1:
+        return x
+    x = F.pad(x, (0, 0, 0, -x.shape[1] % count))
+    return x.unflatten(1, (-1, count)).transpose(1, 2).flatten(0, 1)
+
+
+def _from_lanes(
+    lanes: Float[Tensor, "lanes lane_length width"], count: int, length: int
+) -> Float[Tensor, "batch length width"]:
+    """Inverse of `_to_lanes`."""
+    if count == 1:
+        return lanes
+    return lanes.unflatten(0, (-1, count)).transpose(1, 2).flatten(1, 2)[:, :length].contiguous()
 
 
 def _fast(x: Tensor, weight: Tensor) -> bool:

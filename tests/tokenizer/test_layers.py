@@ -60,6 +60,20 @@ def test_initialised_as_conv1d_is() -> None:
         torch.testing.assert_close(mine.std(), stock.std(), rtol=0.2, atol=0)
 
 
+@pytest.mark.parametrize("length", [7, 20, 21, 24])
+@pytest.mark.parametrize("dilation", [1, 3])
+@pytest.mark.parametrize("width", [4, 32])
+def test_residual_unit_is_two_convolutions(length: int, dilation: int, width: int) -> None:
+    unit = ResidualUnit(width, dilation).double()
+    x = torch.randn(2, length, width, dtype=torch.float64, requires_grad=True)
+    twin = x + _twin(unit.pointwise, _twin(unit.wide, x.relu()))
+    torch.testing.assert_close(unit(x), twin)
+    leaves, grad = [x, *unit.parameters()], torch.randn_like(twin)
+    torch.testing.assert_close(
+        torch.autograd.grad(unit(x), leaves, grad), torch.autograd.grad(twin, leaves, grad)
+    )
+
+
 def test_residual_unit_is_the_identity_without_weights() -> None:
     unit = ResidualUnit(32, dilation=3)
     nn.init.zeros_(unit.pointwise.weight)
