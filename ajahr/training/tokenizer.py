@@ -92,6 +92,11 @@ def reconstruction_sheet(
     )
 
 
+def _log_folder(trainer: pl.Trainer) -> Path | None:
+    """Where the run logs; without a logger Lightning names the working directory, which nobody asked for."""
+    return Path(trainer.log_dir) if trainer.loggers and trainer.log_dir is not None else None
+
+
 class ReconstructionPictures(pl.Callback):
     """After each validation, ``reconstructions.png`` beside the run's logs: validation poses and ours.
 
@@ -106,7 +111,8 @@ class ReconstructionPictures(pl.Callback):
         self._mesh: PoseMesh | None = None
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if trainer.sanity_checking or not trainer.is_global_zero or trainer.log_dir is None:
+        folder = _log_folder(trainer)
+        if trainer.sanity_checking or not trainer.is_global_zero or folder is None:
             return
         data, tokenizer = getattr(trainer, "datamodule", None), getattr(pl_module, "tokenizer", None)
         if not isinstance(data, PoseDataModule) or not isinstance(tokenizer, PoseTokenizer):
@@ -121,7 +127,7 @@ class ReconstructionPictures(pl.Callback):
         copy = PoseTokenizer(tokenizer.config)
         copy.load_state_dict({k: v.detach().cpu() for k, v in tokenizer.state_dict().items()})
         reconstruction_sheet(
-            copy.eval(), self._mesh, banks, Path(trainer.log_dir) / name, poses=self.poses,
+            copy.eval(), self._mesh, banks, folder / name, poses=self.poses,
             title=f"Reconstructions after {step} steps",
         )  # fmt: skip
 
@@ -130,9 +136,10 @@ class Curves(pl.Callback):
     """After the run, ``curves.png`` out of the CSV log: losses, errors, use of the codebook."""
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if not trainer.is_global_zero or trainer.log_dir is None:
+        folder = _log_folder(trainer)
+        if not trainer.is_global_zero or folder is None:
             return
-        metrics = Path(trainer.log_dir) / "metrics.csv"
+        metrics = folder / "metrics.csv"
         if metrics.is_file():
             from ajahr.training.curves import draw_curves
 
