@@ -29,6 +29,22 @@ def test_encode_then_decode_is_the_training_pass(tokenizer: PoseTokenizer, rotma
     assert is_rotation(tokenizer.decode(indices)).all()
 
 
+def test_bfloat16_training_pass_stays_near_float32(tokenizer: PoseTokenizer, rotmats: torch.Tensor) -> None:
+    rot6d = rotmat_to_rot6d(rotmats)
+    whole = tokenizer(rot6d)
+    with torch.autocast("cpu", torch.bfloat16):
+        half = tokenizer.train()(rot6d)
+        (half.rotmats.square().mean() + half.quantized.commitment_loss).backward()
+    assert half.rotmats.dtype == half.quantized.commitment_loss.dtype == torch.float32
+    assert tokenizer.quantizer.codebook.dtype == torch.float32
+    same = half.quantized.indices == whole.quantized.indices
+    assert same.float().mean() > 0.8
+    torch.testing.assert_close(
+        half.quantized.commitment_loss, whole.quantized.commitment_loss, rtol=0.03, atol=0
+    )
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in tokenizer.parameters())
+
+
 def test_absent_joints_are_zeroed_after_decoding(tokenizer: PoseTokenizer, rotmats: torch.Tensor) -> None:
     absent = torch.zeros(6, 21, dtype=torch.bool)
     absent[0, [3, 6, 9]] = True
