@@ -101,7 +101,8 @@ def test_arguments_default_to_those_of_the_program(monkeypatch):
 
 
 PROGRAM = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell leaves it ignored
 from ajahr.cli.console import run
 def command(argv):
     print("ready", flush=True)

@@ -140,13 +140,16 @@ def test_weak_perspective_cameras_draw_the_result(keypoints):
 
 @pytest.mark.parametrize("layout", [J44, LDPOSE25], ids=lambda x: x.name)
 def test_other_layouts(layout):
-    someone = person("everyday", 5, layout)
-    keypoints = someone.keypoints.copy()
-    keypoints[list(layout.residual), 2] = 0
-    result = Smplify(layout=layout, options=FitOptions(starts=4, kept=2)).fit(keypoints[None], CAMERA)
-    assert result.ok.all() and result.reprojection_px[0] < 3
-    error = procrustes_align(joints_of(result)[0], someone.joints) - someone.joints
-    assert error.norm(dim=-1).mean() < 0.07
+    people = [person("everyday", seed, layout) for seed in (5, 6, 7)]
+    keypoints = np.stack([someone.keypoints for someone in people])
+    keypoints[:, list(layout.residual), 2] = 0
+    result = Smplify(layout=layout, options=FitOptions(starts=4, kept=2)).fit(keypoints, CAMERA)
+    assert result.ok.all() and result.reprojection_px.max() < 3
+    errors = [
+        (procrustes_align(joints, someone.joints) - someone.joints).norm(dim=-1).mean()
+        for joints, someone in zip(joints_of(result), people, strict=True)
+    ]
+    assert np.median(errors) < 0.07  # of several: a hand before or behind the body looks the same in 2D
 
 
 # ------------------------------------------------------------------------------------- people in one batch
