@@ -1,0 +1,1 @@
+"""From photographs and videos to limb status, bodies, meshes and pictures."""

@@ -1,0 +1,1 @@
+"""Backbone, BPAC-Net, token head, regressor; adapters for published checkpoints."""
