@@ -58,7 +58,9 @@ class Batch:
         """The batch on another device."""
         return Batch(
             **{
-                field.name: value.to(device, non_blocking=non_blocking) if isinstance(value, Tensor) else value
+                field.name: value.to(device, non_blocking=non_blocking)
+                if isinstance(value, Tensor)
+                else value
                 for field in fields(self)
                 for value in [getattr(self, field.name)]
             }
