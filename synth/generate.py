@@ -43,6 +43,7 @@ from synth.prepare import backgrounds_folder, prepare_backgrounds, texture_sourc
 from synth.progress import Progress
 from synth.record import Drop, Record, Stage, run_recipe
 from synth.stages.appearance import Appear
+from synth.stages.compose import Compose
 from synth.stages.encode import Encode
 from synth.stages.label import Label
 from synth.stages.place import Place
@@ -67,7 +68,8 @@ def build_recipe(
         Pose(config.poses, backgrounds),
         Appear(textures, body),
         Place(fast, config.render),
-        Render(body, backgrounds, config.render),
+        Render(body, config.render),
+        Compose(backgrounds),
         Label(config, body.gender),
         Encode(config.render.jpeg_quality),
     ]
