@@ -170,15 +170,42 @@ class RenderConfig:
         samples: Samples per pixel, 1 or 4.
         projection: ``weak`` as in the paper, or ``perspective``.
         focal_factor: Focal length over the longer image side; HMR's 5000 px at 256 is 19.53.
-        jpeg_quality: Of the written pictures.
-        shade_from_background: Estimate the light from the photograph; off gives a plain frontal light.
+        jpeg_quality: Of the written pictures, where `RealismConfig.jpeg_quality` does not take the source's.
     """
 
     samples: Literal[1, 4] = 4
     projection: Literal["weak", "perspective"] = "weak"
     focal_factor: float = 5000.0 / 256.0
     jpeg_quality: int = 90
-    shade_from_background: bool = True
+
+
+@dataclass
+class RealismConfig:
+    """What makes somebody look as if photographed together with the background; each step can be left out.
+
+    All off is the plain paste: a body under a plain frontal light, sharp and without grain.
+
+    Attributes:
+        light: Direction, colour and strength of the light from the photograph around the place.
+        shadow: A soft shadow on the ground under the body.
+        colour: Black level, white level and saturation of the photograph around the place.
+        blur: As unsharp as the photograph is at the place.
+        noise: The photograph's own grain, at each brightness.
+        jpeg_quality: ``source`` writes each picture with the quality of its photograph's file, within 60..95
+            (``render.jpeg_quality`` for a photograph that was no JPEG); ``fixed`` writes ``render.jpeg_quality``.
+    """
+
+    light: bool = True
+    shadow: bool = True
+    colour: bool = True
+    blur: bool = True
+    noise: bool = True
+    jpeg_quality: Literal["source", "fixed"] = "source"
+
+    @classmethod
+    def plain(cls) -> RealismConfig:
+        """The plain paste."""
+        return cls(False, False, False, False, False, "fixed")
 
 
 @dataclass
@@ -231,6 +258,7 @@ class GenerateConfig:
     amputation: AmputationConfig = field(default_factory=AmputationConfig)
     appearance: AppearanceConfig = field(default_factory=AppearanceConfig)
     render: RenderConfig = field(default_factory=RenderConfig)
+    realism: RealismConfig = field(default_factory=RealismConfig)
     run: RunConfig = field(default_factory=RunConfig)
 
     def content(self) -> dict[str, Any]:

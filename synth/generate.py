@@ -68,7 +68,7 @@ def build_recipe(
         Pose(config.poses, backgrounds),
         Appear(textures, body),
         Place(fast, config.render),
-        Render(body, config.render),
+        Render(body, config.render, config.realism),
         Compose(backgrounds),
         Label(config, body.gender),
         Encode(config.render.jpeg_quality),

@@ -8,7 +8,7 @@ from ajahr.anatomy import LIMBS, NUM_JOINTS, PARENTS, amputation_joint
 from ajahr.body.data import BodyData
 from ajahr.render.rasterizer import Lighting, Rasterizer
 from synth.appearance.residual import ResidualTint
-from synth.config import RenderConfig
+from synth.config import RealismConfig, RenderConfig
 from synth.record import Record
 from synth.stages.place import person_camera
 
@@ -33,9 +33,9 @@ class Render:
     A residual limb's end takes the colour of the skin or cloth just above the cut.
     """
 
-    def __init__(self, body: BodyData, config: RenderConfig) -> None:
+    def __init__(self, body: BodyData, config: RenderConfig, realism: RealismConfig) -> None:
         assert body.uv is not None
-        self.uv, self.config = body.uv, config
+        self.uv, self.config, self.realism = body.uv, config, realism
         self.rasterizer = Rasterizer(body.faces, body.uv_faces, body.part_labels)
         self.tint = ResidualTint(body)
 
@@ -43,7 +43,7 @@ class Render:
         for person in record.people:
             assert person.mesh is not None and person.texture is not None
             texture = person.texture.texture()
-            person.lighting = person.slot.lighting() if self.config.shade_from_background else Lighting()
+            person.lighting = person.slot.lighting() if self.realism.light else Lighting()
             person.render = self.rasterizer.render(
                 person.mesh.vertices,
                 person_camera(record, person, self.config.projection),
