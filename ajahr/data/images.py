@@ -50,17 +50,26 @@ class LoadedImage:
     Attributes:
         pixels: uint8 RGB, upright.
         orientation: The EXIF orientation that was undone, 2..8; 1 when the file was stored upright.
-        stored_size: (width, height) of the stored picture, before its orientation was undone.
+        stored_size: (width, height) of the stored picture, before its orientation was undone and at full
+            resolution.
+        reduction: A pixel here is so many pixels of the file, across and down.
     """
 
     pixels: UInt8[np.ndarray, "height width 3"]
     orientation: int
     stored_size: tuple[int, int]
+    reduction: int = 1
 
     @property
     def size(self) -> tuple[int, int]:
-        """(width, height) of the upright picture, px."""
+        """(width, height) of ``pixels``."""
         return self.pixels.shape[1], self.pixels.shape[0]
+
+    @property
+    def full_size(self) -> tuple[int, int]:
+        """(width, height) of the upright picture at full resolution, px: what annotations refer to."""
+        width, height = self.stored_size
+        return (height, width) if self.orientation >= 5 else (width, height)
 
 
 def read_image(path: str | Path) -> UInt8[np.ndarray, "height width 3"]:
@@ -72,10 +81,15 @@ def read_image(path: str | Path) -> UInt8[np.ndarray, "height width 3"]:
     return load_image(path).pixels
 
 
-def load_image(path: str | Path) -> LoadedImage:
+def load_image(path: str | Path, *, max_pixels: int | None = None) -> LoadedImage:
     """The photograph, and the EXIF orientation that was applied: annotations may refer to the stored picture.
 
     Reads JPEG, PNG, WebP, TIFF, BMP, GIF and PPM of any common mode: grayscale, palette, alpha, CMYK, 16-bit.
+
+    Args:
+        path: The file.
+        max_pixels: A picture of more comes at a half, a quarter or less of its size, so that it fits; at the
+            border a pixel may lack a part. A JPEG is never decoded at full size then.
 
     Raises:
         ImageError: no such file, a folder, not readable, empty, not an image, truncated, more than
@@ -90,12 +104,16 @@ def load_image(path: str | Path) -> LoadedImage:
             # broken metadata: the pixels are still good
             warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
             with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-                width, height = image.size
-                if width * height > MAX_PIXELS:
+                opened = image.size
+                if opened[0] * opened[1] > MAX_PIXELS:
                     raise Image.DecompressionBombError
                 orientation = _orientation(image)
+                reduction = _reduction(opened[0] * opened[1], max_pixels)
+                if reduction > 1:  # of the formats here only JPEG heeds it, down to an eighth
+                    image.draft(None, (opened[0] // reduction, opened[1] // reduction))
                 image.load()
-                pixels = _to_rgb(path, image)
+                done = max(round(max(opened) / max(image.size)), 1)
+                pixels = _to_rgb(path, image, reduction // done)
     except UserError:
         raise
     except Image.UnidentifiedImageError:
@@ -112,8 +130,19 @@ def load_image(path: str | Path) -> LoadedImage:
     height, width = pixels.shape[:2]
     if not width * height:
         raise ImageError(f"{path}: the picture has no pixels; replace the file")
+    if reduction > 1:
+        # a TIFF opens upright, others as they are stored: the proportions of the pixels tell
+        width, height = sorted(opened, reverse=width >= height)
     stored = (height, width) if orientation >= 5 else (width, height)
-    return LoadedImage(pixels, orientation, stored)
+    return LoadedImage(pixels, orientation, stored, reduction)
+
+
+def _reduction(pixels: int, max_pixels: int | None) -> int:
+    """The least power of two by which both sides of so many pixels are divided to fit."""
+    reduction = 1
+    while max_pixels is not None and pixels > max_pixels * reduction**2:
+        reduction *= 2
+    return reduction
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -139,7 +168,7 @@ def _orientation(image: Image.Image) -> int:
     return value if value in _TRANSPOSE else 1
 
 
-def _to_rgb(path: Path, image: Image.Image) -> UInt8[np.ndarray, "height width 3"]:
+def _to_rgb(path: Path, image: Image.Image, reduction: int = 1) -> UInt8[np.ndarray, "height width 3"]:
     # Pillow turns TIFF upright while loading and then drops the tag: ask again
     method = _TRANSPOSE.get(_orientation(image))
     if image.mode == "F":
@@ -152,7 +181,8 @@ def _to_rgb(path: Path, image: Image.Image) -> UInt8[np.ndarray, "height width 3
         image.alpha_composite(layer)
     if method is not None:
         image = image.transpose(method)
-    return np.array(image.convert("RGB"), np.uint8)
+    image = image.convert("RGB")
+    return np.array(image.reduce(reduction) if reduction > 1 else image, np.uint8)
 
 
 def _eight_bit(path: Path, image: Image.Image) -> Image.Image:

@@ -120,7 +120,7 @@ class Photo:
         size in the annotation file tells which. Where it cannot (half-turns, mirrors, squares, no size),
         upright is meant.
         """
-        if self.size in (None, image.size):
+        if self.size in (None, image.full_size):
             return self.people
         if image.orientation >= 5 and self.size == image.stored_size:
             return tuple(person.upright(image.orientation, image.stored_size) for person in self.people)

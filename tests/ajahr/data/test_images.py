@@ -221,3 +221,39 @@ def test_large_but_allowed_picture_raises_no_warning(tmp_path):
 def test_float_and_32_bit_pixels_are_named(tmp_path):
     assert_error(write(tmp_path / "f.tiff", Image.fromarray(np.zeros((4, 4), np.float32))), "floating-point")
     assert_error(write(tmp_path / "i.tiff", Image.fromarray(np.full((4, 4), 1 << 20, np.int32))), "32 bits")
+
+
+# reduced decoding
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tiff", "gray.png", "alpha.png"])
+def test_a_large_picture_comes_smaller_and_says_so(tmp_path, name):
+    picture = Image.fromarray(ramp(240, 400))
+    picture = {"gray": picture.convert("L"), "alpha": picture.convert("RGBA")}.get(name[:-4], picture)
+    options = {"quality": 98, "subsampling": 0} if name == "a.jpg" else {}
+    path = write(tmp_path / name, picture, **options)
+    whole = load_image(path)
+    for limit, reduction in ((96_000, 1), (95_999, 2), (24_000, 2), (4000, 8), (300, 32)):
+        small = load_image(path, max_pixels=limit)
+        assert small.reduction == reduction and small.full_size == small.stored_size == (400, 240)
+        assert small.size == (-(-400 // reduction), -(-240 // reduction))
+        rows, columns = 240 // reduction * reduction, 400 // reduction * reduction
+        blocks = whole.pixels[:rows, :columns].reshape(
+            rows // reduction, reduction, columns // reduction, reduction, 3
+        )
+        kept = small.pixels[: rows // reduction, : columns // reduction]
+        assert np.abs(blocks.mean((1, 3)) - kept).max() <= (5 if name == "a.jpg" else 1)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "tiff", "png"])
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_a_reduced_picture_is_upright_too(tmp_path, suffix, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options = {"quality": 98, "subsampling": 0} if suffix == "jpg" else {}
+    path = write(tmp_path / f"a.{suffix}", Image.fromarray(ramp(240, 400)), exif=exif, **options)
+    whole, small = load_image(path), load_image(path, max_pixels=24_000)
+    assert small.stored_size == whole.stored_size == (400, 240) and small.orientation == whole.orientation
+    assert small.full_size == whole.full_size == whole.size
+    blocks = whole.pixels.reshape(small.size[1], 2, small.size[0], 2, 3).mean((1, 3))
+    assert np.abs(blocks - small.pixels).max() <= 10
