@@ -14,6 +14,8 @@ class RegressorOutput:
 
     limb_logits: Float[Tensor, "batch limbs=4 levels=4"] | None
     """BPAC-Net's, in `Limb` order, level 0 intact; None without BPAC-Net."""
+    limb_probabilities: Float[Tensor, "batch limbs=4 levels=4"] | None
+    """Of the logits, calibrated by BPAC-Net's temperatures; for reports, not for the loss."""
     limb_levels: Int[Tensor, "batch limbs=4"]
     """What removes body parts below: BPAC-Net's decision, or given levels."""
     absent_joints: Bool[Tensor, "batch joints=24"]

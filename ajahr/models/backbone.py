@@ -1,0 +1,49 @@
+"""The image encoder: timm's ViT with ViTPose's patch convolution and positions (facts 5.1 and 5.2)."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from jaxtyping import Float
+from timm.models.vision_transformer import VisionTransformer
+from torch import Tensor, nn
+
+from ajahr.geometry.crops import CROP_ASPECT, CROP_SIZE
+from ajahr.models.config import BackboneConfig
+
+PATCH_SIZE = 16
+PATCH_PADDING = 2
+"""On every side of the image; ViTPose's, and timm's patch embedding has none."""
+GRID = (CROP_ASPECT[1] // PATCH_SIZE, CROP_ASPECT[0] // PATCH_SIZE)
+NUM_PATCHES = GRID[0] * GRID[1]
+_MARGIN = (CROP_SIZE - CROP_ASPECT[0]) // 2
+"""Columns of the crop the backbone does not see, on either side: it has 32..223."""
+
+
+class Backbone(nn.Module):
+    """Crop to 16 x 12 tokens, row by row.
+
+    ViTPose adds the class slot of its position table to every token and has no class token; here the sum is
+    one table (`ajahr.models.published.vitpose` folds it). Attention is torch's scaled_dot_product_attention.
+    """
+
+    def __init__(self, config: BackboneConfig) -> None:
+        super().__init__()
+        self.vit = VisionTransformer(
+            img_size=(CROP_ASPECT[1], CROP_ASPECT[0]),
+            patch_size=PATCH_SIZE,
+            embed_dim=config.width,
+            depth=config.depth,
+            num_heads=config.heads,
+            mlp_ratio=config.mlp_ratio,
+            class_token=False,
+            global_pool="",
+            num_classes=0,
+            norm_layer=partial(nn.LayerNorm, eps=1e-6),
+            drop_path_rate=config.drop_path,
+        )
+        self.vit.patch_embed.proj.padding = (PATCH_PADDING, PATCH_PADDING)
+        self.vit.set_grad_checkpointing(config.checkpointing)
+
+    def forward(self, image: Float[Tensor, "batch 3 256 256"]) -> Float[Tensor, "batch patches=192 width"]:
+        return self.vit.forward_features(image[..., _MARGIN : CROP_SIZE - _MARGIN])

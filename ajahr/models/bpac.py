@@ -1,0 +1,204 @@
+"""BPAC-Net: which limb ends where, from the crop and twelve keypoints (AJAHR Sec. 3.3.1, supplementary G)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torchvision.models.resnet import BasicBlock, conv1x1
+
+from ajahr.anatomy import BPAC_KEYPOINTS, NUM_LEVELS, NUM_LIMBS
+from ajahr.errors import UserError
+from ajahr.geometry.crops import CROP_SIZE
+from ajahr.models.config import BpacConfig
+from ajahr.models.heatmaps import keypoint_heatmaps
+from tokenizer.checkpoints import read_checkpoint
+
+NUM_KEYPOINTS = len(BPAC_KEYPOINTS)
+_RGB = 3
+_REDUCTION = 16
+_SPATIAL_TAPS = 7
+_NOISE_PX = 1.5  # at a ratio of 100 %, on a canvas of CROP_SIZE
+_LEGACY_CONFIDENCE = 0.55
+
+
+class LimbStatus(NamedTuple):
+    """What BPAC-Net finds."""
+
+    logits: Float[Tensor, "batch limbs=4 levels=4"]
+    """`Limb` order; level 0 intact."""
+    probabilities: Float[Tensor, "batch limbs=4 levels=4"]
+    """Calibrated."""
+    token: Float[Tensor, "batch token_width"]
+    """What the decoder attends to."""
+
+
+class BpacNet(nn.Module):
+    """ResNet with CBAM over image and heat maps; four heads of four levels; one token.
+
+    Args:
+        config: Sizes and inputs.
+        token_width: Of the token: the backbone's width.
+    """
+
+    temperature: Float[Tensor, "limbs=4"]
+    """Divides each head's logits so that its probabilities are calibrated; fitted by `models.calibration`."""
+
+    def __init__(self, config: BpacConfig, token_width: int) -> None:
+        super().__init__()
+        self.config = config
+        self.sees_image, self.sees_keypoints = (kind in config.inputs for kind in ("image", "keypoints"))
+        channels = _RGB * self.sees_image + NUM_KEYPOINTS * self.sees_keypoints
+        self.resnet = AttentiveResNet(channels, config.widths, config.blocks)
+        self.heads = nn.Linear(config.widths[-1], NUM_LIMBS * NUM_LEVELS)  # the four heads in one product
+        self.projection = nn.Linear(config.widths[-1], token_width)
+        self.register_buffer("temperature", torch.ones(NUM_LIMBS))
+
+    def forward(
+        self,
+        image: Float[Tensor, "batch 3 256 256"],
+        keypoints: Float[Tensor, "batch coco12=12 3"] | None = None,
+    ) -> LimbStatus:
+        """
+        Args:
+            image: RGB, ImageNet-normalised.
+            keypoints: COCO joints 5..16 in crop units (-0.5..0.5) and confidence; with ``legacy_demo`` in px
+                of the whole image. None only for the image-only variant.
+        """
+        seen = []
+        if self.sees_image:
+            seen.append(self._shrink(image))
+        if self.sees_keypoints:
+            if keypoints is None:
+                raise UserError(f"BPAC-Net sees {self.config.inputs}; give it keypoints")
+            seen.append(self.draw(keypoints).to(image.dtype))
+        features = self.resnet(torch.cat(seen, 1) if len(seen) > 1 else seen[0])
+        logits = self.heads(features).unflatten(-1, (NUM_LIMBS, NUM_LEVELS))
+        return LimbStatus(logits, self.probabilities(logits), self.projection(features))
+
+    def probabilities(
+        self, logits: Float[Tensor, "batch limbs=4 levels=4"]
+    ) -> Float[Tensor, "batch limbs=4 levels=4"]:
+        """Calibrated."""
+        return (logits.float() / self.temperature.float()[:, None]).softmax(-1)
+
+    def draw(
+        self, keypoints: Float[Tensor, "batch coco12=12 3"]
+    ) -> Float[Tensor, "batch coco12=12 side side"]:
+        """The heat maps; empty for keypoints that are absent, uncertain or outside the crop.
+
+        The released code draws an uncertain keypoint as a blob in the corner instead (facts 9, row 17); so
+        does ``legacy_demo``.
+        """
+        config, side = self.config, self.config.resolution
+        keypoints = keypoints.float()  # a Gaussian of 2 px needs more digits than bfloat16 has at 256
+        points, confidence = keypoints[..., :2], keypoints[..., 2]
+        if config.legacy_demo:
+            certain = confidence >= _LEGACY_CONFIDENCE
+            points = torch.where(certain[..., None], points, 0.0) * (side / CROP_SIZE)
+            drawn = torch.ones_like(certain)
+        else:
+            points = (points + 0.5) * side
+            inside = ((points >= 0) & (points <= side)).all(-1)  # False for NaN
+            drawn = inside & (confidence > config.min_confidence)
+        if config.noise_ratio > 0:
+            points = self._jitter(points, drawn)
+        return keypoint_heatmaps(points, drawn, side, config.sigma, pixel_centres=not config.legacy_demo)
+
+    def _jitter(
+        self, points: Float[Tensor, "batch coco12=12 2"], drawn: Bool[Tensor, "batch coco12=12"]
+    ) -> Float[Tensor, "batch coco12=12 2"]:
+        side = self.config.resolution
+        std = _NOISE_PX * (self.config.noise_ratio / 100) ** 0.5 * side / CROP_SIZE
+        noisy = (points + std * torch.randn_like(points)).clamp(0, side)
+        return torch.where(drawn[..., None], noisy, points)
+
+    def _shrink(self, image: Float[Tensor, "batch 3 256 256"]) -> Float[Tensor, "batch 3 side side"]:
+        factor = CROP_SIZE // self.config.resolution
+        return image if factor == 1 else F.avg_pool2d(image, factor)
+
+    def load_imagenet(self, path: str | Path) -> None:
+        """Start from torchvision's ResNet weights (a ``.pth`` state dict) of the same depth.
+
+        The first convolution keeps the RGB filters; each keypoint channel gets their mean (facts 6.1). CBAM
+        and the heads stay as they are.
+
+        Raises:
+            UserError: weights of another ResNet. InputError: no readable file.
+        """
+        state = {name: value for name, value in read_checkpoint(path).items() if not name.startswith("fc.")}
+        rgb = state["conv1.weight"]
+        parts = [rgb] if self.sees_image else []
+        if self.sees_keypoints:
+            parts.append(rgb.mean(1, keepdim=True).expand(-1, NUM_KEYPOINTS, -1, -1))
+        state["conv1.weight"] = torch.cat(parts, 1)
+        own = {name: value for name, value in self.resnet.state_dict().items() if ".cbam." not in name}
+        if {k: v.shape for k, v in own.items()} != {k: v.shape for k, v in state.items()}:
+            blocks = self.config.blocks
+            raise UserError(f"{path}: no ResNet of {blocks} basic blocks; give resnet34's for (3, 4, 6, 3)")
+        self.resnet.load_state_dict({**self.resnet.state_dict(), **state})
+
+
+class AttentiveResNet(nn.Module):
+    """torchvision's ResNet of basic blocks, names included, with CBAM in every block and no classifier."""
+
+    def __init__(self, channels: int, widths: tuple[int, ...], blocks: tuple[int, ...]) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, widths[0], 7, stride=2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(widths[0])
+        stages, inputs = [], widths[0]
+        for i, (width, count) in enumerate(zip(widths, blocks, strict=True)):
+            stage = [AttentiveBlock(inputs if j == 0 else width, width, 2 if i and not j else 1)
+                     for j in range(count)]  # fmt: skip
+            stages.append(nn.Sequential(*stage))
+            inputs = width
+        self.layer1, self.layer2, self.layer3, self.layer4 = stages
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, x: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch features"]:
+        x = F.max_pool2d(F.relu(self.bn1(self.conv1(x)), inplace=True), 3, stride=2, padding=1)
+        for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
+            x = stage(x)
+        return x.mean((2, 3))
+
+
+class AttentiveBlock(BasicBlock):
+    """A basic block whose branch passes CBAM before the residual sum."""
+
+    def __init__(self, inputs: int, width: int, stride: int) -> None:
+        downsample = None
+        if stride != 1 or inputs != width:
+            downsample = nn.Sequential(conv1x1(inputs, width, stride), nn.BatchNorm2d(width))
+        super().__init__(inputs, width, stride, downsample)
+        self.cbam = Cbam(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu(self.bn1(self.conv1(x)), inplace=True)
+        y = self.cbam(self.bn2(self.conv2(y)))
+        y = y + (x if self.downsample is None else self.downsample(x))
+        return F.relu(y, inplace=True)
+
+
+class Cbam(nn.Module):
+    """Convolutional block attention (Woo et al. 2018): which channels, then which places."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.squeeze = nn.Linear(width, max(width // _REDUCTION, 1), bias=False)
+        self.excite = nn.Linear(max(width // _REDUCTION, 1), width, bias=False)
+        self.spatial = nn.Conv2d(2, 1, _SPATIAL_TAPS, padding=_SPATIAL_TAPS // 2, bias=False)
+
+    def forward(
+        self, x: Float[Tensor, "batch width rows columns"]
+    ) -> Float[Tensor, "batch width rows columns"]:
+        pooled = torch.stack((x.mean((2, 3)), x.amax((2, 3))))
+        channels = self.excite(F.relu(self.squeeze(pooled))).sum(0).sigmoid()
+        x = x * channels[..., None, None].to(x.dtype)
+        places = torch.stack((x.mean(1), x.amax(1)), 1)
+        return x * self.spatial(places).sigmoid()
