@@ -14,6 +14,7 @@ from ajahr.geometry.cameras import Camera
 from ajahr.render.rasterizer import Lighting, RenderResult
 from synth.appearance.source import TextureEntry
 from synth.background_bank import Background, Slot
+from synth.props.mesh import Mesh
 
 
 class Drop(Exception):
@@ -22,6 +23,20 @@ class Drop(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+@dataclass(frozen=True, eq=False)
+class Cutout:
+    """An object on the picture plane: it hides what was drawn before it.
+
+    Attributes:
+        rgba_premultiplied: Its own small picture, colours multiplied by coverage.
+        left, top: Where its corner lies in the picture, px; may be outside.
+    """
+
+    rgba_premultiplied: UInt8[np.ndarray, "height width 4"]
+    left: int
+    top: int
 
 
 @dataclass
@@ -39,6 +54,15 @@ class Person:
         transl: (3,) m, camera frame.
         mesh: The body as rendered, camera frame.
         render: What the rasteriser drew.
+        cases: Hard cases arranged for this person, by name (`ajahr.data.record.HARD_CASES`); twins have the same.
+        hidden_limb: The limb that an object, somebody else or the border takes out of sight, by case.
+        in_front_of: Whom this person was put there to hide.
+        T_cam_world: (3, 3) rotation of the upright world (y up) to the camera frame, where it is known.
+        clearance_m: Height of the feet above the ground; a wheelchair's footrests carry them.
+        joints_intact: (24, 3) m, camera frame: the joints with nothing lost, the same in both twins.
+        prosthesis: Per limb the kind that is worn, as rendered.
+        props: What is worn, sat in and held, camera frame.
+        cutouts: Objects right in front of this person.
     """
 
     slot: Slot
@@ -55,6 +79,17 @@ class Person:
     lighting: Lighting | None = None
     render: RenderResult | None = None
     absent: Bool[np.ndarray, "joints=24"] = field(default_factory=lambda: np.zeros(24, bool))
+    cases: set[str] = field(default_factory=set)
+    hidden_limb: dict[str, int] = field(default_factory=dict)
+    in_front_of: Person | None = None
+    T_cam_world: Float[np.ndarray, "3 3"] | None = None
+    clearance_m: float = 0.0
+    joints_intact: Float[np.ndarray, "joints=24 3"] = field(
+        default_factory=lambda: np.zeros((24, 3), np.float32)
+    )
+    prosthesis: tuple[str | None, ...] = (None, None, None, None)
+    props: list[Mesh] = field(default_factory=list)
+    cutouts: list[Cutout] = field(default_factory=list)
 
 
 @dataclass
