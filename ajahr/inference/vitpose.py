@@ -1,0 +1,85 @@
+"""2D keypoints of people in boxes, by ViTPose through transformers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from ajahr.anatomy import COCO17
+from ajahr.inference.external import WeightsFile, require
+
+VITPOSE_WEIGHTS = WeightsFile(
+    "keypoints",
+    "the folder of a ViTPose model (config.json, preprocessor_config.json, model.safetensors)",
+    "huggingface.co/usyd-community, such as vitpose-base-simple or vitpose-plus-huge",
+    folder=True,
+)
+_COCO_EXPERT = 0
+"""ViTPose+ has an expert per data set; COCO's is the first."""
+
+
+class VitPoseKeypoints:
+    """The 17 COCO keypoints of each box, by a ViTPose model of any size.
+
+    Args:
+        weights: A model folder as transformers saves it.
+        device: ``cpu`` or ``cuda``.
+        batch_size: Boxes at a time.
+        file: How errors call the weights.
+
+    Raises:
+        MissingAsset: no such folder, or transformers is not installed.
+        UserError: the folder holds no ViTPose model of COCO's keypoints.
+    """
+
+    def __init__(
+        self,
+        weights: Path | None,
+        *,
+        device: str = "cpu",
+        batch_size: int = 16,
+        file: WeightsFile = VITPOSE_WEIGHTS,
+    ) -> None:
+        path = file.find(weights)
+        transformers = require("transformers", f"{file.key} (ViTPose)")
+        transformers.utils.logging.disable_progress_bar()
+        try:
+            config = transformers.AutoConfig.from_pretrained(path, local_files_only=True)
+            if config.model_type != "vitpose":
+                raise ValueError(f"it is a model of type {config.model_type}")
+            if config.num_labels != len(COCO17):
+                raise ValueError(f"it has {config.num_labels} keypoints, COCO {len(COCO17)}")
+            self._processor = transformers.VitPoseImageProcessor.from_pretrained(path, local_files_only=True)
+            model, report = transformers.VitPoseForPoseEstimation.from_pretrained(
+                path, local_files_only=True, output_loading_info=True
+            )
+            if report["missing_keys"]:
+                raise ValueError(f"{len(report['missing_keys'])} weights are missing")
+        except Exception as error:  # transformers raises OSError, ValueError, KeyError, safetensors its own
+            raise file.refuse(path, f"{type(error).__name__}: {error}") from None
+        self._model = model.eval().to(device)
+        self._experts = model.config.backbone_config.num_experts > 1
+        self._device, self._batch_size = device, batch_size
+
+    def __call__(
+        self, image: UInt8[np.ndarray, "height width 3"], boxes_xyxy: Float32[np.ndarray, "people 4"]
+    ) -> Float32[np.ndarray, "people 17 3"]:
+        """x, y (px) and confidence of each keypoint in each box."""
+        import torch
+
+        found = np.zeros((len(boxes_xyxy), len(COCO17), 3), np.float32)
+        corner_size = np.concatenate([boxes_xyxy[:, :2], boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]], axis=1)
+        for start in range(0, len(corner_size), self._batch_size):
+            boxes = [corner_size[start : start + self._batch_size]]
+            inputs = self._processor(image, boxes=boxes, return_tensors="pt").to(self._device)
+            expert = (
+                torch.full((len(boxes[0]),), _COCO_EXPERT, device=self._device) if self._experts else None
+            )
+            with torch.inference_mode():
+                output = self._model(**inputs, dataset_index=expert)
+            for k, person in enumerate(self._processor.post_process_pose_estimation(output, boxes=boxes)[0]):
+                found[start + k, :, :2] = person["keypoints"].float().cpu().numpy()
+                found[start + k, :, 2] = person["scores"].float().clamp(0, 1).cpu().numpy()
+        return found
