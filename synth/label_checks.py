@@ -27,6 +27,7 @@ from ajahr.data.mask import split_mask
 from ajahr.data.record import (
     ABSENT,
     OCCLUDED,
+    PROSTHESES,
     VISIBLE,
     ImageRecord,
     LimbStatus,
@@ -46,6 +47,10 @@ BACKGROUND_MARGIN_PX = 24
 BACKGROUND_LEVELS = 3.0
 """Farther than the margin from every silhouette, two twins differ by less than this on average, in grey
 levels: they are one photograph there, and JPEG's blocks reach no farther than 16 px."""
+
+
+OF_ONE_TWIN = {"prosthesis", "self_occlusion"}
+"""Hard cases that follow from what is lost; the others were arranged for both twins."""
 
 
 @runtime_checkable
@@ -100,6 +105,11 @@ def check_limbs(person: PersonRecord) -> Iterator[str]:
         name, level, status = limb.name.lower(), person.limb_levels[limb], person.limb_status[limb]
         if (level > 0) != (status in (LimbStatus.AMPUTATED, LimbStatus.PROSTHESIS)):
             yield f"{name} has level {level} and is called {status}"
+        worn = person.prosthesis[limb]
+        if (worn is not None) != (status == LimbStatus.PROSTHESIS):
+            yield f"{name} is called {status} and wears {worn or 'no prosthesis'}"
+        elif worn is not None and PROSTHESES[worn] != (limb.is_arm, level):
+            yield f"{name} wears a {worn}, which is for another level than {level}"
         if status == LimbStatus.OCCLUDED and not person.occluded[limb]:
             yield f"{name} is called occluded and is not marked so"
         found, wanted = person.residual_length[limb], expected[limb]
@@ -113,6 +123,17 @@ def check_limbs(person: PersonRecord) -> Iterator[str]:
             gap = np.linalg.norm(person.joints_3d[below] - person.joints_3d[top], axis=1).max()
             if gap > SAME_PLACE_M:
                 yield f"{name} has lost joints {gap:.3f} m from {JOINT_NAMES[top]}, where it ends"
+
+
+def check_hard_cases(person: PersonRecord) -> Iterator[str]:
+    """The names of hard cases against the limbs."""
+    cases, status = set(person.hard_cases), person.limb_status
+    if ("prosthesis" in cases) != any(kind is not None for kind in person.prosthesis):
+        yield f"its hard cases {sorted(cases)} do not agree with its prostheses {list(person.prosthesis)}"
+    if "self_occlusion" in cases and LimbStatus.OCCLUDED not in status:
+        yield "a limb is said to be behind the own body, and none is occluded"
+    if cases >= {"wheelchair", "crutches"}:
+        yield "sits in a wheelchair and walks with crutches"
 
 
 def check_geometry(person: PersonRecord, body: PosableBody | None) -> Iterator[str]:
@@ -141,6 +162,7 @@ def check_person(person: PersonRecord, body: PosableBody | None = None) -> Itera
     yield from check_keypoints(person.keypoints_2d, person.keypoints_3d, J44, person)
     yield from check_keypoints(person.ldpose_2d, points, LDPOSE25, person)
     yield from check_limbs(person)
+    yield from check_hard_cases(person)
     yield from check_geometry(person, body)
 
 
@@ -197,6 +219,9 @@ def check_twins(record: ImageRecord, twin: ImageRecord) -> Iterator[str]:
         for name in ("pose_rotvec", "betas", "transl"):
             if not np.array_equal(getattr(one, name), getattr(other, name)):
                 yield f"person {n} has another {name} in the intact twin {twin.key}"
+        cases = [set(x.hard_cases) - OF_ONE_TWIN for x in (one, other)]
+        if cases[0] != cases[1]:
+            yield f"person {n} has other hard cases in the intact twin {twin.key}"
         for name in ("camera", "appearance", "body_gender", "pose_source"):
             if getattr(one, name) != getattr(other, name):
                 yield f"person {n} has another {name} in the intact twin {twin.key}"

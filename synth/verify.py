@@ -16,7 +16,7 @@ from ajahr.data.dataset import (
     read_stamp,
 )
 from ajahr.data.files import sha256_of
-from ajahr.data.npz import people_arrays, read_npz
+from ajahr.data.npz import SINCE_VERSION, people_arrays, read_npz
 from ajahr.data.record import ImageRecord
 from ajahr.data.shards import (
     Counts,
@@ -103,7 +103,7 @@ def verify_dataset(
             report.people += len(record.people)
             if tick is not None:
                 tick()
-        _check_arrays(folder, number, records, report)
+        _check_arrays(folder, number, records, manifest.schema_version, report)
         report.shards += 1
         pairs.end_shard(shard_paths(folder, number).tar)
     pairs.finish()
@@ -185,7 +185,9 @@ def _check_counts(counts: Counts, manifest: Manifest, report: VerifyReport) -> N
             report.add(f"dataset.json: counts {manifest.counts[path]} of {name}, there are {counts[path]}")
 
 
-def _check_arrays(folder: Path, number: int, records: list[ImageRecord], report: VerifyReport) -> None:
+def _check_arrays(
+    folder: Path, number: int, records: list[ImageRecord], version: int, report: VerifyReport
+) -> None:
     """The npz of a shard holds what its records say."""
     path = shard_paths(folder, number).npz
     try:
@@ -194,6 +196,7 @@ def _check_arrays(folder: Path, number: int, records: list[ImageRecord], report:
         report.add(str(error))
         return
     expected = people_arrays(records, path.stem)
+    expected = {name: array for name, array in expected.items() if SINCE_VERSION.get(name, 1) <= version}
     for name in sorted(expected.keys() ^ found.keys()):
         report.add(f"{path}: array {name} is {'missing' if name in expected else 'not of this schema'}")
     for name in expected.keys() & found.keys():

@@ -201,6 +201,8 @@ class Manifest:
     counts: Counts
     drops: dict[str, int]
     shards: tuple[ShardEntry, ...]
+    schema_version: int = SCHEMA_VERSION
+    """Of the dataset, as read; what is written has the current one."""
 
     def encode(self) -> bytes:
         entries = [{**vars(entry), "tar": vars(entry.tar), "npz": vars(entry.npz)} for entry in self.shards]
@@ -217,7 +219,7 @@ class Manifest:
     @staticmethod
     def decode(data: bytes, where: str) -> Manifest:
         fields = FieldReader(parse_json(data, where), where)
-        fields.take_version()
+        version = fields.take_version()
         shards = []
         for i, tree in enumerate(fields.take("shards", list)):
             entry = FieldReader(tree, f"{where}: shards[{i}]")
@@ -241,6 +243,7 @@ class Manifest:
             counts=counts_from_tree(fields.take("counts", dict), where),
             drops={path[0]: count for path, count in drops.items()},
             shards=tuple(shards),
+            schema_version=version,
         )
         fields.done()
         return manifest

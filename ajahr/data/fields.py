@@ -10,8 +10,10 @@ import numpy as np
 
 from ajahr.errors import UserError
 
-SCHEMA_VERSION = 1
-"""Of everything in a dataset folder: records, shard notes, dataset.json."""
+SCHEMA_VERSION = 2
+"""Of everything in a dataset folder: records, shard notes, dataset.json. Version 2 added `hard_cases` and
+`prosthesis` of every person."""
+READABLE_VERSIONS = (1, 2)
 
 
 def parse_json(data: bytes, where: str) -> Any:
@@ -82,14 +84,15 @@ class FieldReader:
             raise self.fail(key, f"is '{value}', expected one of {', '.join(choices)}")
         return value
 
-    def take_version(self) -> None:
-        """``schema_version``, which must be the one this code writes."""
+    def take_version(self) -> int:
+        """``schema_version``, which must be one this code reads."""
         version = self.take("schema_version", int)
-        if version != SCHEMA_VERSION:
+        if version not in READABLE_VERSIONS:
             raise UserError(
-                f"{self.where}: schema version {version} is not the one this ajahr reads ({SCHEMA_VERSION}); "
-                "install the ajahr that made it, or remake it"
+                f"{self.where}: schema version {version} is not one this ajahr reads "
+                f"({', '.join(map(str, READABLE_VERSIONS))}); install the ajahr that made it, or remake it"
             )
+        return version
 
     def object(self, key: str) -> FieldReader:
         return FieldReader(self.take(key, dict), f"{self.where}: {key}")

@@ -20,7 +20,8 @@ Read by upstream loaders, N people:
 
 and of this project: `keypoints_j44` and `keypoints_ldpose25` with visibility 0/1/2 instead of a confidence,
 so that occluded keypoints keep their place; joints_3d, transl, camera (NaN weak_depth: full perspective),
-limb levels, status, occlusion, residual length (NaN: none), appearance, and which sample and person it is.
+limb levels, status, occlusion, prosthesis ("": none), residual length (NaN: none), hard cases (names joined by
+commas), appearance, and which sample and person it is.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ from ajahr.geometry.rotations_np import rotvec_to_rotmat
 BOX_SCALE = 1.2
 """HMR's usual enlargement of a person's box."""
 _GENDER = {"neutral": "n", "male": "m", "female": "f"}
+SINCE_VERSION = {"prosthesis": 2, "hard_cases": 2}
+"""Arrays that datasets of an older schema version do not have."""
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 NpzArrays = dict[str, np.ndarray]
 
@@ -67,6 +70,7 @@ def people_arrays(records: Sequence[ImageRecord], shard: str) -> NpzArrays:
     people = [person for _, _, person in pairs]
     sizes = [(record.width, record.height) for record, _, _ in pairs]
     statuses = [str(status) for person in people for status in person.limb_status]
+    worn = [kind or "" for person in people for kind in person.prosthesis]
     residuals = [[_nan_if_none(length) for length in person.residual_length] for person in people]
     boxes = _floats([person.bbox_xyxy for person in people], 4)
     pose = _floats([person.pose_rotvec for person in people], 72)
@@ -108,6 +112,8 @@ def people_arrays(records: Sequence[ImageRecord], shard: str) -> NpzArrays:
         "limb_status": _strings(statuses).reshape(-1, NUM_LIMBS),
         "limb_occluded": np.array([person.occluded for person in people], bool).reshape(-1, NUM_LIMBS),
         "residual_length": _floats(residuals, NUM_LIMBS),
+        "prosthesis": _strings(worn).reshape(-1, NUM_LIMBS),
+        "hard_cases": _strings([",".join(person.hard_cases) for person in people]),
         "group": _strings([person.appearance.group for person in people]),
         "appearance_gender": _strings([person.appearance.gender for person in people]),
         "texture_id": _strings([person.appearance.texture_id for person in people]),

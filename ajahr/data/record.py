@@ -5,8 +5,8 @@ OpenCV's (x right, y down, z forward); pixels are continuous (`ajahr.geometry.ca
 
 Bytes are stable: every float is rounded to a fixed number of decimals before it is written (`DECIMALS`), keys
 keep one order, NaN and infinity are refused. Rounding moves a reprojected keypoint by under 0.01 px, against
-the 0.5 px that ``ajahr-synth verify`` allows. Reading is strict: a missing key, an unknown key or another
-schema version is a `UserError` that names the file and the key.
+the 0.5 px that ``ajahr-synth verify`` allows. Reading is strict: a missing key, an unknown key or a
+schema version that is not known is a `UserError` that names the file and the key.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from ajahr.anatomy import (
     LIMBS,
     NUM_LIMBS,
     PARENTS,
+    Level,
     amputation_joint,
     levels_to_indices,
     residual_end,
@@ -44,6 +45,27 @@ KEY_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 """A sample key has no dot: WebDataset ends the key at the first one."""
 GENDERS = ("female", "male", "neutral")
 POSE_KINDS = ("sampled", "fitted")
+
+
+HARD_CASES = (
+    "occluded_object",  # an object was put before one of the limbs
+    "occluded_person",  # somebody else was
+    "border",  # one of the limbs was moved out of the picture
+    "self_occlusion",  # a whole limb is behind the person's own body
+    "wheelchair",
+    "crutches",
+    "prosthesis",
+)
+"""What makes a person hard to read, besides what is lost. `PersonRecord.limb_status` says what it did to whom:
+a limb before which something stands may still be in sight in part."""
+PROSTHESES: dict[str, tuple[bool, int]] = {
+    "cosmetic_hand": (True, Level.HAND),
+    "cosmetic_arm": (True, Level.ELBOW),
+    "foot": (False, Level.FOOT),
+    "pylon_foot": (False, Level.KNEE),
+    "blade": (False, Level.KNEE),
+}
+"""Kinds of prosthesis: whether on an arm, and the level of the limb that it replaces."""
 
 
 class LimbStatus(StrEnum):
@@ -112,6 +134,10 @@ class PersonRecord:
     """Per limb, m: from the joint above to the end of the residual limb; None without a residual limb."""
     appearance: Appearance
     pose_source: PoseSource
+    hard_cases: tuple[str, ...] = ()
+    """Names out of `HARD_CASES`, in its order."""
+    prosthesis: tuple[str | None, ...] = (None,) * NUM_LIMBS
+    """Per limb, which of `PROSTHESES` is worn; the limb's level says what is lost all the same."""
 
     @property
     def ajahr_index(self) -> tuple[int, ...]:
@@ -228,6 +254,8 @@ def _person_dict(person: PersonRecord) -> dict[str, Any]:
         "residual_length": [None if x is None else _rounded(x, "m") for x in person.residual_length],
         "appearance": dict(vars(person.appearance)),
         "pose_source": dict(vars(person.pose_source)),
+        "hard_cases": list(person.hard_cases),
+        "prosthesis": list(person.prosthesis),
     }
 
 
@@ -257,7 +285,7 @@ def _float_or_none(value: float | int | None) -> float | None:
     return None if value is None else float(value)  # JSON of other writers may say 3 for 3.0
 
 
-def _read_person(fields: FieldReader, width: int, height: int) -> PersonRecord:
+def _read_person(fields: FieldReader, width: int, height: int, version: int) -> PersonRecord:
     arrays = {name: fields.take_array(name, shape) for name, (shape, _) in _ARRAYS.items()}
     camera = fields.object("camera")
     try:
@@ -282,6 +310,15 @@ def _read_person(fields: FieldReader, width: int, height: int) -> PersonRecord:
     for name in status:
         if name not in list(LimbStatus):
             raise fields.fail("limb_status", f"has the state {name!r}, which this version does not know")
+    cases, worn = [], [None] * NUM_LIMBS
+    if version >= 2:
+        cases = fields.take("hard_cases", list)
+        if cases != [name for name in HARD_CASES if name in cases]:
+            raise fields.fail("hard_cases", f"is {cases}, expected names out of {', '.join(HARD_CASES)}")
+        worn = fields.take_list("prosthesis", NUM_LIMBS, str, type(None))
+        for kind in worn:
+            if kind is not None and kind not in PROSTHESES:
+                raise fields.fail("prosthesis", f"has the kind {kind!r}, which this version does not know")
     appearance, source = fields.object("appearance"), fields.object("pose_source")
     person = PersonRecord(
         **arrays,
@@ -299,6 +336,8 @@ def _read_person(fields: FieldReader, width: int, height: int) -> PersonRecord:
             appearance.take("texture_id", str),
         ),
         pose_source=PoseSource(source.take_choice("kind", POSE_KINDS), source.take("name", str)),
+        hard_cases=tuple(cases),
+        prosthesis=tuple(worn),
     )
     for reader in (appearance, source, fields):
         reader.done()
@@ -316,7 +355,7 @@ def decode_record(data: bytes, where: str) -> ImageRecord:
         UserError: it is not JSON, of another schema version, or a key is missing, unknown or wrong.
     """
     fields = FieldReader(parse_json(data, where), where)
-    fields.take_version()
+    version = fields.take_version()
     width, height = fields.take("width", int), fields.take("height", int)
     if width <= 0 or height <= 0:
         raise fields.fail("width", f"and 'height' are {width} x {height}")
@@ -330,7 +369,7 @@ def decode_record(data: bytes, where: str) -> ImageRecord:
         height=height,
         photo=SourcePhoto(photo.take("id", str), photo.take("licence", str)),
         people=tuple(
-            _read_person(FieldReader(tree, f"{where}: people[{i}]"), width, height)
+            _read_person(FieldReader(tree, f"{where}: people[{i}]"), width, height, version)
             for i, tree in enumerate(fields.take("people", list))
         ),
     )

@@ -80,6 +80,11 @@ def count_record(record: ImageRecord) -> Counts:
         counts["limbs_lost", str(sum(level > 0 for level in person.limb_levels))] += 1
         counts["group", person.appearance.group] += 1
         counts["gender", person.appearance.gender] += 1
+        for case in person.hard_cases:
+            counts["hard_case", case] += 1
+        for kind in person.prosthesis:
+            if kind is not None:
+                counts["prosthesis", kind] += 1
         source = person.pose_source
         counts["pose", f"sampled/{source.name}" if source.kind == "sampled" else source.kind] += 1
     return counts

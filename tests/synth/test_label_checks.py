@@ -144,9 +144,7 @@ def test_points_that_cannot_be_projected():
     [
         (RIGHT_FOREARM, "intact", True),
         (RIGHT_FOREARM, "occluded", True),
-        (RIGHT_FOREARM, "prosthesis", False),
         ((0, 0, 0, 0), "amputated", True),
-        ((0, 0, 0, 0), "prosthesis", True),
     ],
 )
 def test_status_and_level_agree(levels, status, told):
@@ -155,6 +153,49 @@ def test_status_and_level_agree(levels, status, told):
     statuses[1] = LimbStatus(status)
     found = problems(changed(person, limb_status=tuple(statuses), occluded=(False, True, False, False)))
     assert found == ([f"right_arm has level {levels[1]} and is called {status}"] if told else [])
+
+
+@pytest.mark.parametrize(
+    "kind, status, cases, message",
+    [
+        ("cosmetic_arm", "prosthesis", ("prosthesis",), None),
+        ("cosmetic_arm", "amputated", ("prosthesis",), "wears cosmetic_arm"),
+        (None, "prosthesis", (), "wears no prosthesis"),
+        ("cosmetic_hand", "prosthesis", ("prosthesis",), "is for another level than 2"),
+        ("blade", "prosthesis", ("prosthesis",), "is for another level than 2"),
+        ("cosmetic_arm", "prosthesis", (), "do not agree with its prostheses"),
+        (None, "amputated", ("prosthesis",), "do not agree with its prostheses"),
+    ],
+)
+def test_what_is_worn_fits_the_limb_its_status_and_the_hard_cases(kind, status, cases, message):
+    statuses = list(make_person(RIGHT_FOREARM).limb_status)
+    statuses[1] = LimbStatus(status)
+    person = changed(
+        make_person(RIGHT_FOREARM),
+        limb_status=tuple(statuses),
+        prosthesis=(None, kind, None, None),
+        hard_cases=cases,
+    )
+    found = problems(person)
+    assert found == [] if message is None else len(found) == 1 and message in found[0]
+
+
+@pytest.mark.parametrize("cases", [("self_occlusion",), ("wheelchair", "crutches")])
+def test_hard_cases_that_cannot_hold(cases):
+    assert len(problems(changed(make_person(), hard_cases=cases))) == 1
+
+
+def test_arranged_hard_cases_are_those_of_both_twins_and_a_prosthesis_is_not():
+    record, twin = twin_pair(0, RIGHT_FOREARM)
+    amputee, whole = record.people[0], twin.people[0]
+    worn = changed(
+        amputee, prosthesis=(None, "cosmetic_arm", None, None), hard_cases=("border", "prosthesis")
+    )
+    seated = changed(whole, hard_cases=("border", "self_occlusion"))
+    assert list(check_twins(replace(record, people=(worn,)), replace(twin, people=(seated,)))) == []
+    assert list(check_twins(replace(record, people=(worn,)), twin)) == [
+        f"person 0 has other hard cases in the intact twin {twin.key}"
+    ]
 
 
 def test_an_occluded_limb_is_marked_so():

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from fake_dataset import changed, draw, run_stamp, twin_pair, write_dataset
 
-from ajahr.data import dataset
+from ajahr.data import dataset, record, shards
 from ajahr.data.dataset import claim_folder, finish_dataset, read_manifest
 from ajahr.data.npz import npz_bytes, read_npz
 from ajahr.data.shards import ShardWriter, iter_members, remove_shard
@@ -56,6 +56,29 @@ def problems(folder: Path) -> list[str]:
 
 
 # law
+
+
+def test_a_dataset_of_schema_version_1_is_still_whole(tmp_path):
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (record, shards, dataset):
+            patch.setattr(module, "SCHEMA_VERSION", 1)
+        new = ("hard_cases", "prosthesis")
+        now_person, now_arrays = record._person_dict, shards.people_arrays
+
+        def without(made):
+            return {name: value for name, value in made.items() if name not in new}
+
+        patch.setattr(record, "_person_dict", lambda person: without(now_person(person)))
+        patch.setattr(shards, "people_arrays", lambda *args: without(now_arrays(*args)))
+        patch.setattr(dataset, "code_version", lambda: "abc")
+        make(tmp_path, list(twin_pair(0, LEVELS)), list(twin_pair(1, LEVELS)))
+    assert read_manifest(tmp_path).schema_version == 1
+    assert problems(tmp_path) == []
+    path = tmp_path / "annotations" / "000001.npz"
+    arrays = read_npz(path)
+    assert not set(new) & arrays.keys()
+    path.write_bytes(npz_bytes({**arrays, "prosthesis": arrays["labels"].astype(str)}))
+    assert any("prosthesis is not of this schema" in problem for problem in problems(tmp_path))
 
 
 def test_a_good_dataset_has_no_problems_and_everything_is_looked_at(made):

@@ -215,6 +215,10 @@ def test_an_unknown_key_is_named(place):
         ("body_gender", "none", "expected one of"),
         ("camera", {"focal_length": -1.0, "principal_point": [0, 0], "weak_depth": None}, "positive"),
         ("residual_length", [None, "x", None, None], "expected float or null"),
+        ("hard_cases", ["raining"], "expected names out of"),
+        ("hard_cases", ["prosthesis", "border"], "expected names out of"),
+        ("prosthesis", [None, None, "wheel", None], "does not know"),
+        ("prosthesis", [None, None, "blade"], "3 entries, expected 4"),
     ],
 )
 def test_a_wrong_value_is_refused(key, value, message):
@@ -225,9 +229,32 @@ def test_a_wrong_value_is_refused(key, value, message):
 
 
 def test_another_schema_version_is_refused():
-    tree = {**tree_of(), "schema_version": 2}
-    with pytest.raises(UserError, match="schema version 2"):
+    tree = {**tree_of(), "schema_version": 3}
+    with pytest.raises(UserError, match=r"schema version 3 is not one this ajahr reads \(1, 2\)"):
         decode_tree(tree)
+
+
+def test_version_1_which_knew_no_hard_cases_is_read():
+    tree = {**tree_of(make_person((0, 2, 0, 0))), "schema_version": 1}
+    with pytest.raises(UserError, match="'hard_cases' is not in the schema"):
+        decode_tree(tree)
+    for key in ("hard_cases", "prosthesis"):
+        del tree["people"][0][key]
+    person = decode_tree(tree).people[0]
+    assert person.hard_cases == () and person.prosthesis == (None,) * 4
+    assert person.limb_levels == (0, 2, 0, 0)
+
+
+def test_hard_cases_and_prostheses_come_back():
+    worn = changed(
+        make_person((0, 0, 2, 0)),
+        limb_status=(LimbStatus.INTACT, LimbStatus.OCCLUDED, LimbStatus.PROSTHESIS, LimbStatus.INTACT),
+        occluded=(False, True, False, False),
+        prosthesis=(None, None, "blade", None),
+        hard_cases=("border", "prosthesis"),
+    )
+    person = decode_tree(tree_of(worn)).people[0]
+    assert person.prosthesis == worn.prosthesis and person.hard_cases == worn.hard_cases
 
 
 def test_whole_numbers_are_numbers():
@@ -258,5 +285,5 @@ def test_the_bytes_of_one_record_do_not_change():
     assert tree["people"][0]["betas"] == [
         0.0, 0.142857, 0.285714, 0.428571, 0.571429, 0.714286, 0.857143, 1.0, 1.142857, 1.285714,
     ]  # fmt: skip
-    assert data.startswith(b'{"schema_version":1,"key":"k","scene_id":"scene-k","intact_twin":null,')
+    assert data.startswith(b'{"schema_version":2,"key":"k","scene_id":"scene-k","intact_twin":null,')
     assert data.endswith(b"]}\n")
