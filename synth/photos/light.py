@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Float32, UInt8
+from jaxtyping import Bool, Float, Float32, UInt8
 
 from ajahr.render.rasterizer import Lighting
 
@@ -17,7 +17,13 @@ _GRID = 32
 """The picture is looked at with this many cells along its longer side."""
 _TYPICAL = 0.45
 """Mean sRGB value of an ordinary photograph; textures are made for it."""
-_GAIN_RANGE = (0.6, 1.2)
+_GAIN_RANGE = (0.22, 1.2)
+_TYPICAL_PERSON, _PERSON_TRUST = 0.55, 0.6
+"""Brightness (`person_level`) of somebody in an ordinary photograph; and how far a person seen there is believed
+more than the surroundings, of which nobody knows whether they are dark or unlit."""
+PERSON_QUANTILE = 0.75
+"""Of the luma of a person's pixels: black clothes hide less of the light in their bright parts."""
+_NIGHT = 0.2
 _TINT_TRUST, _TINT_LIMIT = 0.3, 0.12
 """Share of the surroundings' tint that is ascribed to the light, and its bound per channel."""
 _SIDE_TRUST, _SIDE_LIMIT = 2.5, 0.8
@@ -29,13 +35,16 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 def estimate_light(
-    image: UInt8[np.ndarray, "height width 3"], bbox_xyxy: Float[np.ndarray, "xyxy=4"]
+    image: UInt8[np.ndarray, "height width 3"],
+    bbox_xyxy: Float[np.ndarray, "xyxy=4"],
+    person_level: float | None = None,
 ) -> Lighting:
     """Ambient and one directional light for a person in this box of a clean picture.
 
     Args:
         image: The background, RGB.
         bbox_xyxy: Where the person will be, px.
+        person_level: `person_level` of people in the photograph, where there were some.
 
     Returns:
         ``ambient_rgb`` and ``directional_rgb`` as factors on texture colours, together about 1 in an ordinary
@@ -55,7 +64,12 @@ def estimate_light(
 
     level = float((near * luma).sum())
     # the square root: half of a bright or dark surrounding is its own colour (snow, asphalt), not the light
-    gain = float(np.clip(np.sqrt(max(level, 1e-3) / _TYPICAL), *_GAIN_RANGE))
+    gain = np.sqrt(max(level, 1e-3) / _TYPICAL)
+    if level < _NIGHT:  # but nothing is so dark of itself as a picture taken at night
+        gain *= (max(level, 1e-3) / _NIGHT) ** 0.25
+    if person_level is not None:
+        gain = gain ** (1 - _PERSON_TRUST) * (person_level / _TYPICAL_PERSON) ** _PERSON_TRUST
+    gain = float(np.clip(gain, *_GAIN_RANGE))
     side_light = _difference(luma, near, x[None, :] > 0)
     top_light = _difference(luma, near, y[:, None] < 0)
     direction = np.array(
@@ -79,6 +93,11 @@ def estimate_light(
         directional_rgb=(directional * _tint(cells, bright)).astype(np.float32),
         direction=direction.astype(np.float32),
     )
+
+
+def person_level(image: UInt8[np.ndarray, "height width 3"], mask: Bool[np.ndarray, "height width"]) -> float:
+    """How bright somebody looks, 0..1: luma of the brighter part of their pixels."""
+    return float(np.quantile(image[mask] @ _LUMA, PERSON_QUANTILE)) / 255
 
 
 def is_grey(image: UInt8[np.ndarray, "height width 3"]) -> bool:

@@ -1,0 +1,1 @@
+"""What makes somebody look as if photographed together with the background. One step a file; no torch."""
