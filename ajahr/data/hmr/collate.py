@@ -1,0 +1,206 @@
+"""Crops to one batch: labels into the crop's frame, for all samples at once.
+
+A worker hands over a `PackedBatch`, whose pictures are uint8: a quarter of the bytes through the queue and
+onto the device. `PackedBatch.unpack` makes the `Batch` there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from ajahr.anatomy import J44, JOINT_FLIP, LIMB_FLIP
+from ajahr.data.batch import Batch
+from ajahr.data.hmr import detector_noise
+from ajahr.data.hmr.dataset import Crop
+from ajahr.data.hmr.detector_noise import DetectorNoise, detector_like
+from ajahr.data.hmr.samples import BPAC_J44
+from ajahr.geometry.cameras import hmr_focal_length
+from ajahr.geometry.crops import CROP_SIZE
+from ajahr.geometry.rotations_np import mirror_rotvec, rotvec_to_rotmat
+
+IMAGE_MEAN = (0.485, 0.456, 0.406)
+IMAGE_STD = (0.229, 0.224, 0.225)
+_J44_FLIP = np.array(J44.flip)
+_BPAC_BODY = np.array(BPAC_J44)
+_BPAC_EXTRA = np.array([J44.index[f"{J44.names[i]}_extra"] for i in BPAC_J44])
+
+
+@dataclass(eq=False)
+class PackedBatch:
+    """What a worker hands over: everything of `Batch` but the picture, which is not normalised yet."""
+
+    pixels: UInt8[Tensor, "batch height width 3"]
+    """RGB."""
+    colour: Float[Tensor, "batch rgb=3"]
+    """Factor of each channel, applied before clipping and normalising."""
+    labels: dict[str, Tensor]
+    keys: list[str]
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> PackedBatch:
+        """The batch on another device; still packed."""
+        return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> PackedBatch:
+        """The batch in page-locked memory, as DataLoader asks for."""
+        return self._map(Tensor.pin_memory)
+
+    def _map(self, move: Any) -> PackedBatch:
+        labels = {name: move(tensor) for name, tensor in self.labels.items()}
+        return replace(self, pixels=move(self.pixels), colour=move(self.colour), labels=labels)
+
+    def unpack(self) -> Batch:
+        """The batch, its pictures multiplied by the colour, clipped and normalised, where it is."""
+        return Batch(image=normalise(self.pixels, self.colour), keys=self.keys, **self.labels)
+
+
+def normalise(
+    pixels: UInt8[Tensor, "batch height width 3"], colour: Float[Tensor, "batch rgb=3"] | None = None
+) -> Float[Tensor, "batch 3 height width"]:
+    """ImageNet-normalised float32 of uint8 RGB, channels first.
+
+    Factor, clip at 255, mean and deviation are one product, one sum and one minimum: clipping commutes with
+    what comes after it.
+    """
+    mean, std = (
+        pixels.new_tensor(IMAGE_MEAN, dtype=torch.float32),
+        pixels.new_tensor(IMAGE_STD, dtype=torch.float32),
+    )
+    gain = 1 / (255 * std) if colour is None else colour / (255 * std)
+    gain, offset, top = gain.expand(len(pixels), 3), mean / std, (1 - mean) / std
+    if pixels.is_cuda:
+        image = pixels.permute(0, 3, 1, 2) * gain[..., None, None] - offset[:, None, None]
+        return torch.minimum(image, top[:, None, None]) if colour is not None else image
+    height, width = pixels.shape[1:3]
+    image = torch.empty(len(pixels), 3, height, width)
+    for channel in range(3):  # plane by plane, so that each stays in the cache for all of its passes
+        for plane, source, factor in zip(
+            image[:, channel], pixels[..., channel], gain[:, channel], strict=True
+        ):
+            torch.mul(source, factor, out=plane).sub_(offset[channel])
+            if colour is not None:
+                plane.clamp_(max=float(top[channel]))
+    return image
+
+
+@dataclass(frozen=True)
+class Collate:
+    """Crops to a `PackedBatch`; give it to DataLoader as ``collate_fn``."""
+
+    noise: DetectorNoise = DetectorNoise()  # noqa: RUF009  (frozen)
+
+    def __call__(self, crops: Sequence[Crop]) -> PackedBatch:
+        size = crops[0].pixels.shape[0]
+        labels = self.labels(crops, size)
+        return PackedBatch(
+            pixels=torch.from_numpy(np.stack([crop.pixels for crop in crops])),
+            colour=torch.tensor([crop.colour for crop in crops], dtype=torch.float32),
+            labels={name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in labels.items()},
+            keys=[crop.key for crop in crops],
+        )
+
+    def labels(self, crops: Sequence[Crop], size: int = CROP_SIZE) -> dict[str, np.ndarray]:
+        """The label fields of `Batch` as arrays. Mirrored before they are turned, as upstream does."""
+        column = {name: np.stack([crop.row[name] for crop in crops]) for name in _COLUMNS}
+        flip = np.array([crop.placement.flip for crop in crops])
+        affine = np.stack([crop.placement.affine(size) for crop in crops])
+        wide = np.array([crop.image_size for crop in crops], np.float32)
+
+        points = _to_crop(column["keypoints_2d"][..., :2], affine, size)
+        confidence = np.clip(column["keypoints_2d"][..., 2:], 0, 1)
+        keypoints_2d = np.where(confidence > 0, np.concatenate([points, confidence], -1), 0)
+        keypoints_2d[flip] = keypoints_2d[flip][:, _J44_FLIP]
+
+        turn = _about_z(np.array([-crop.placement.rotation for crop in crops]))
+        pose, has_pose = column["pose"].astype(np.float64), column["has_pose"]
+        pose[flip] = mirror_rotvec(pose[flip][:, list(JOINT_FLIP)])
+        has_pose[flip] = has_pose[flip][:, list(JOINT_FLIP)]
+        rotmat = rotvec_to_rotmat(pose)
+        rotmat[:, 0] = turn @ rotmat[:, 0]
+
+        keypoints_3d = column["keypoints_3d"].astype(np.float64)
+        keypoints_3d[flip] = keypoints_3d[flip][:, _J44_FLIP] * (-1, 1, 1, 1)
+        keypoints_3d[..., :3] = keypoints_3d[..., :3] @ turn.transpose(0, 2, 1)
+        keypoints_3d[..., 3] = np.clip(keypoints_3d[..., 3], 0, 1)
+
+        levels = column["levels"].astype(np.int64)
+        levels[flip] = levels[flip][:, list(LIMB_FLIP)]
+        absent = J44.absent(np.maximum(levels, 0))
+        keypoints_2d[absent] = 0
+
+        center = np.stack([crop.placement.center for crop in crops]).astype(np.float32)
+        center[flip, 0] = wide[flip, 0] - center[flip, 0]
+        focal = column["focal_length"]
+        unknown = np.array([hmr_focal_length(*pair) for pair in wide.tolist()], np.float32)
+        return {
+            "keypoints_2d": keypoints_2d.astype(np.float32),
+            "keypoints_3d": keypoints_3d.astype(np.float32),
+            "pose_rotmat": rotmat.astype(np.float32),
+            "betas": column["betas"],
+            "has_pose": has_pose,
+            "has_betas": column["has_betas"],
+            "trusted_3d": column["trusted_3d"],
+            "limb_levels": levels,
+            "bpac_keypoints": self._bpac(crops, column, keypoints_2d, absent, affine, size),
+            "box_center": center,
+            "box_size": np.array([crop.placement.side for crop in crops], np.float32),
+            "image_size": wide,
+            "focal_length": np.where(np.isfinite(focal), focal, unknown),
+        }
+
+    def _bpac(
+        self,
+        crops: Sequence[Crop],
+        column: dict[str, np.ndarray],
+        keypoints: np.ndarray,
+        absent: np.ndarray,
+        affine: np.ndarray,
+        size: int,
+    ) -> np.ndarray:
+        flip = np.array([crop.placement.flip for crop in crops])
+        body, extra = keypoints[:, _BPAC_BODY], keypoints[:, _BPAC_EXTRA]
+        truth = np.where(body[..., 2:] > 0, body, extra)  # lab data label the extra block only
+        intact = _to_crop(column["intact_2d"], affine, size)
+        intact[flip] = intact[flip][:, detector_noise.FLIP]
+        covered = column["hidden"] | np.stack([crop.covered for crop in crops])
+        covered[flip] = covered[flip][:, detector_noise.FLIP]
+        chance = np.stack([crop.chance for crop in crops])
+        found = detector_like(
+            truth.astype(np.float64), absent[:, _BPAC_BODY], intact, covered, chance, self.noise
+        )
+        return found.astype(np.float32)
+
+
+_COLUMNS = (
+    "keypoints_2d", "keypoints_3d", "pose", "has_pose", "betas", "has_betas", "trusted_3d", "levels",
+    "intact_2d", "hidden", "focal_length",
+)  # fmt: skip
+
+
+def _to_crop(points: np.ndarray, affine: np.ndarray, size: int) -> np.ndarray:
+    """(batch, points, 2) px of the stored pictures to crop units."""
+    moved = points.astype(np.float64) @ affine[:, :, :2].transpose(0, 2, 1) + affine[:, None, :, 2]
+    return moved / size - 0.5
+
+
+def _about_z(angle: np.ndarray) -> np.ndarray:
+    """(batch, 3, 3) rotations about the camera's z, rad."""
+    cosine, sine = np.cos(angle), np.sin(angle)
+    turn = np.zeros((len(angle), 3, 3))
+    turn[:, 0, 0], turn[:, 0, 1], turn[:, 1, 0], turn[:, 1, 1] = cosine, -sine, sine, cosine
+    turn[:, 2, 2] = 1
+    return turn
+
+
+def to_batch(crops: Sequence[Crop], noise: DetectorNoise | None = None) -> Batch:
+    """Crops to a `Batch` in one step, for a few people at a time."""
+    return Collate(noise or DetectorNoise()).__call__(crops).unpack()

@@ -1,0 +1,127 @@
+"""Encoded pictures out of folders and tars, and decoding no more of them than a crop needs.
+
+A tar is read at offsets its index gives (`ajahr.data.hmr.tar_index`), with reads that carry their own
+position, so that workers forked from one process may share the open files.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+
+from ajahr.data.images import ImageError
+
+MAX_OPEN = 128
+"""Files a store keeps open; InstaVariety alone is 3658 tars."""
+_JPEG, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
+_REDUCED = {  # the grey names carry the reduction, COLOR_RGB the order of channels
+    1: cv2.IMREAD_COLOR_RGB,
+    2: cv2.IMREAD_REDUCED_GRAYSCALE_2 | cv2.IMREAD_COLOR_RGB,
+    4: cv2.IMREAD_REDUCED_GRAYSCALE_4 | cv2.IMREAD_COLOR_RGB,
+    8: cv2.IMREAD_REDUCED_GRAYSCALE_8 | cv2.IMREAD_COLOR_RGB,
+}
+
+
+class PictureStore:
+    """Where a dataset's pictures are.
+
+    Args:
+        folder: what names of pictures are relative to.
+        tars: files that a row's ``file`` counts; rows with ``file`` -1 are in the folder, under their
+            ``image`` name.
+    """
+
+    def __init__(self, folder: str | Path = ".", tars: Sequence[str | Path] = ()) -> None:
+        self.folder = Path(folder)
+        self.tars = tuple(Path(tar) for tar in tars)
+        self._open: OrderedDict[int, int] = OrderedDict()
+
+    def where(self, row: np.void) -> str:
+        """The row's picture in words, for errors."""
+        name = row["image"].decode()
+        number = int(row["file"])
+        return str(self.folder / name) if number < 0 else f"{self.tars[number]}: {name}"
+
+    def read(self, row: np.void) -> bytes:
+        """The encoded picture of a row. ImageError if it cannot be read whole."""
+        number = int(row["file"])
+        try:
+            if number < 0:
+                return (self.folder / row["image"].decode()).read_bytes()
+            data = self._read_at(number, int(row["offset"]), int(row["length"]))
+        except (FileNotFoundError, NotADirectoryError):
+            raise ImageError(f"{self.where(row)}: no such file; check the dataset's picture folder") from None
+        except OSError as error:
+            raise ImageError(
+                f"{self.where(row)}: cannot be read ({error.strerror}); check its disk"
+            ) from None
+        if len(data) != int(row["length"]):
+            raise ImageError(f"{self.where(row)}: the tar is shorter than its index; delete the index")
+        return data
+
+    def _read_at(self, number: int, offset: int, length: int) -> bytes:
+        handle = self._open.get(number)
+        if handle is None:
+            handle = os.open(self.tars[number], os.O_RDONLY | getattr(os, "O_BINARY", 0))
+            self._open[number] = handle
+            if len(self._open) > MAX_OPEN:
+                os.close(self._open.popitem(last=False)[1])
+        else:
+            self._open.move_to_end(number)
+        if hasattr(os, "pread"):
+            return os.pread(handle, length, offset)
+        os.lseek(handle, offset, os.SEEK_SET)  # Windows, whose workers are never forked
+        return os.read(handle, length)
+
+    def close(self) -> None:
+        """Close what is open; the next `read` opens again."""
+        while self._open:
+            os.close(self._open.popitem()[1])
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"folder": self.folder, "tars": self.tars, "_open": OrderedDict()}
+
+    def __del__(self) -> None:
+        if getattr(self, "_open", None):
+            self.close()
+
+
+def decode_reduced(
+    data: bytes, reduction: int, where: str, quarter_turns: int = 0
+) -> tuple[UInt8[np.ndarray, "height width 3"], int]:
+    """The picture, RGB, at 1/``reduction`` of its size where that saves time, and the reduction it has.
+
+    A JPEG is reduced inside the decoder, from fewer DCT coefficients: a box average in all but name, for less
+    than the time of decoding it whole. Sizes that do not divide are rounded up, so continuous coordinates
+    divide by the reduction exactly. EXIF orientation is not applied: annotations of training sets refer to the
+    stored pixels.
+
+    Args:
+        data: the encoded picture.
+        reduction: 1, 2, 4 or 8; other formats than JPEG are decoded whole whatever it says.
+        where: its name, for the error.
+        quarter_turns: clockwise turns of the stored picture that make it upright.
+
+    Raises:
+        ImageError: not a picture, damaged, or a JPEG without its end.
+    """
+    jpeg = data[:2] == _JPEG
+    if jpeg and _JPEG_END not in data[-4096:]:
+        # OpenCV fills what is missing with grey and says nothing
+        raise ImageError(f"{where}: truncated JPEG; replace the file")
+    reduction = reduction if jpeg else 1
+    raw = np.frombuffer(data, np.uint8)
+    image = cv2.imdecode(raw, _REDUCED[reduction] | cv2.IMREAD_IGNORE_ORIENTATION) if raw.size else None
+    if image is None or not image.size:
+        raise ImageError(f"{where}: not a picture OpenCV can read; replace the file")
+    if quarter_turns % 4:
+        turn = (cv2.ROTATE_90_CLOCKWISE, cv2.ROTATE_180, cv2.ROTATE_90_COUNTERCLOCKWISE)
+        image = cv2.rotate(image, turn[quarter_turns % 4 - 1])
+    return image.astype(np.uint8, copy=False), reduction
