@@ -40,7 +40,9 @@ class People:
         Raises:
             ValueError: shapes that do not fit, or numbers that are not finite.
         """
-        box_array = np.asarray(boxes, np.float32).reshape(-1, 4) if len(boxes) else np.zeros((0, 4), np.float32)
+        box_array = (
+            np.asarray(boxes, np.float32).reshape(-1, 4) if len(boxes) else np.zeros((0, 4), np.float32)
+        )
         count = len(box_array)
         score_array = np.ones(count, np.float32) if scores is None else np.asarray(scores, np.float32)
         points = np.zeros((count, len(COCO17), 3), np.float32)
@@ -98,9 +100,7 @@ class People:
 class Detector(Protocol):
     """Finds people in a picture."""
 
-    def __call__(
-        self, image: UInt8[np.ndarray, "height width 3"]
-    ) -> Float32[np.ndarray, "people xyxys=5"]:
+    def __call__(self, image: UInt8[np.ndarray, "height width 3"]) -> Float32[np.ndarray, "people xyxys=5"]:
         """Boxes (px of the array given) and scores."""
         ...
 

@@ -1,0 +1,177 @@
+"""Pictures of predictions: meshes over the photograph, the same people from the side.
+
+Limbs have their colours, ends of residual limbs are magenta (`ajahr.render.overlay`). Every person is drawn in
+a window of their own, so that a crowd on a large photograph needs no more memory than the photograph.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from jaxtyping import Float, Float32, UInt8
+
+from ajahr.anatomy import LIMBS
+from ajahr.body.data import BodyData
+from ajahr.geometry.cameras import Camera
+from ajahr.inference.meshes import LimbCutter
+from ajahr.inference.person import Person
+from ajahr.render.compositing import composite_over
+from ajahr.render.overlay import draw_box, draw_label
+from ajahr.render.rasterizer import NEAR, Lighting, Rasterizer
+
+MAX_PICTURE = 1600
+"""Longer side of an overlay, px."""
+MAX_TILES = 24
+"""People on a side view; those beyond it are named as a number."""
+_PAPER, _FLOOR = (244, 244, 242), (214, 215, 217)
+_TILE_ASPECT = 0.6
+_QUALITY = 92
+_FROM_THE_RIGHT = np.array([[0, 0, 1], [0, 1, 0], [-1, 0, 0]], np.float32)
+"""Camera frame to the frame of one who stands at the picture's right: depth becomes right, right becomes near."""
+
+
+class Painter:
+    """Draws people of one body. Safe to share between threads: each has a rasteriser of its own."""
+
+    def __init__(self, body: BodyData) -> None:
+        self.body = body
+        self.cutter = LimbCutter(body)
+        self._lighting = Lighting()
+        self._local = threading.local()
+
+    def overlay(
+        self, image: UInt8[np.ndarray, "height width 3"], camera: Camera, people: Sequence[Person]
+    ) -> UInt8[np.ndarray, "h w 3"]:
+        """A picture of at most `MAX_PICTURE` px with every person's mesh, the nearest on top, box and limbs.
+
+        Args:
+            image: what ``camera`` sees, at any size.
+            camera: of the whole picture.
+        """
+        out = fit(image, MAX_PICTURE)
+        scale = max(out.shape[:2]) / max(camera.width, camera.height)
+        view = camera.cropped(0, 0, out.shape[1], out.shape[0], scale)
+        for person in sorted(people, key=lambda one: -float(one.translation[2])):
+            self._draw(out, person.vertices_cam, view, person)
+        line = max(12, round(max(out.shape[:2]) / 55))
+        for person in people:
+            box = person.bbox_xyxy * np.float32(scale)
+            if len(people) > 1:
+                out = draw_box(out, box)
+            _label(out, caption(person), float(box[0]), float(box[1]) - 1.7 * line, line)
+        return out
+
+    def side_view(self, people: Sequence[Person], height: int) -> UInt8[np.ndarray, "height width 3"]:
+        """A sheet of tiles, a person each, seen from the picture's right at one scale for all."""
+        shown = people[:MAX_TILES]
+        rows = max(1, round(math.sqrt(len(shown) * 0.7)))
+        columns = max(1, math.ceil(len(shown) / rows))
+        tall = max(height // rows, 1)
+        wide = max(round(tall * _TILE_ASPECT), 1)
+        sheet = np.empty((height, columns * wide, 3), np.uint8)
+        sheet[:] = _PAPER
+        turned = [person.vertices @ _FROM_THE_RIGHT.T for person in shown]
+        spans = [np.ptp(points[:, :2], axis=0) for points in turned]
+        largest = np.max(spans, axis=0) if spans else np.ones(2)
+        zoom = 0.86 * min(wide / max(float(largest[0]), 0.3), tall / max(float(largest[1]), 0.3))
+        line = max(11, min(tall // 24, 28))
+        for k, (person, points) in enumerate(zip(shown, turned, strict=True)):
+            top, left = k // columns * tall, k % columns * wide
+            tile = sheet[top : top + tall, left : left + wide]
+            low, high = points.min(0), points.max(0)
+            centred = points - (low + high) / 2
+            floor = round(tall / 2 + float(high[1] - low[1]) / 2 * zoom)
+            cv2.line(tile, (wide // 12, floor), (wide - wide // 12, floor), _FLOOR, max(1, tall // 240))
+            far = np.array([0, 0, 10 + float(high[2] - low[2])], np.float32)
+            depth = float(far[2])
+            view = Camera.centred(wide, tall, zoom * depth, weak_depth=depth)
+            self._draw(tile, centred + far, view, person)
+            words = "side" if len(people) == 1 else f"{person.number}, side"
+            if k == MAX_TILES - 1 and len(people) > MAX_TILES:
+                words += f"; {len(people) - MAX_TILES} more"
+            _label(tile, words, 2.0, 2.0, line)
+        return sheet
+
+    def _draw(
+        self,
+        out: UInt8[np.ndarray, "height width 3"],
+        vertices_cam: Float32[np.ndarray, "vertices 3"],
+        view: Camera,
+        person: Person,
+    ) -> None:
+        """One mesh onto ``out``, in place; nothing of a body that is not before the camera."""
+        window = _window(vertices_cam, view)
+        if window is None:
+            return
+        left, top, right, bottom = window
+        tint = np.empty((len(vertices_cam), 4), np.float32)
+        tint[:, :3], tint[:, 3] = self.cutter.colours(person.limb_levels), 1
+        result = self._rasterizer().render(
+            vertices_cam,
+            view.cropped(left, top, right - left, bottom - top),
+            lighting=self._lighting,
+            vertex_tint=tint,
+        )
+        composite_over(out[top:bottom, left:right], result)
+
+    def _rasterizer(self) -> Rasterizer:
+        made = getattr(self._local, "rasterizer", None)
+        if made is None:
+            made = self._local.rasterizer = Rasterizer(self.body.faces)
+        return made
+
+
+def caption(person: Person) -> str:
+    """``"2: left elbow 93 %"``: what is lost and how sure that is, or how sure it is that nothing is."""
+    chances = person.limb_probabilities
+    if chances is None:
+        return f"{person.number}: {person.limbs_in_words}"
+    lost = [limb for limb in LIMBS if person.limb_levels[limb]]
+    if lost:
+        sure = [float(chances[limb, person.limb_levels[limb]]) for limb in lost]
+    else:
+        sure = [float(np.prod(chances[:, 0]))]
+    words = person.limbs_in_words.split(", ")
+    return f"{person.number}: " + ", ".join(f"{w} {100 * s:.0f} %" for w, s in zip(words, sure, strict=True))
+
+
+def fit(image: UInt8[np.ndarray, "height width 3"], longest: int) -> UInt8[np.ndarray, "h w 3"]:
+    """A copy of the image, no side longer than ``longest`` px."""
+    scale = longest / max(image.shape[:2])
+    if scale >= 1:
+        return np.array(image, order="C")
+    size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+
+
+def encode_jpeg(image: UInt8[np.ndarray, "height width 3"]) -> bytes:
+    """The picture as a JPEG file."""
+    done, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+    if not done:
+        raise ValueError(f"a picture of {image.shape} cannot be a JPEG")
+    return data.tobytes()
+
+
+def _window(vertices: Float[np.ndarray, "vertices 3"], view: Camera) -> tuple[int, int, int, int] | None:
+    """The part of the picture that a mesh touches: left, top, right, bottom."""
+    ahead = vertices[vertices[:, 2] > NEAR]
+    if not len(ahead) or not np.isfinite(vertices).all():
+        return None
+    pixels = view.project(ahead)
+    low = np.clip(np.floor(pixels.min(0)) - 1, 0, [view.width, view.height]).astype(int)
+    high = np.clip(np.ceil(pixels.max(0)) + 1, 0, [view.width, view.height]).astype(int)
+    return None if (high <= low).any() else (int(low[0]), int(low[1]), int(high[0]), int(high[1]))
+
+
+def _label(out: UInt8[np.ndarray, "height width 3"], text: str, x: float, y: float, line: int) -> None:
+    """A label onto ``out``, in place, redrawing only the strip it lies in."""
+    height, width = out.shape[:2]
+    tall = min(3 * line, height)
+    top = round(min(max(y, 0), height - tall))
+    out[top : top + tall] = draw_label(
+        np.ascontiguousarray(out[top : top + tall]), text, (min(max(x, 0), width), y - top), size=line
+    )

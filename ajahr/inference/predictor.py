@@ -1,0 +1,318 @@
+"""`AJAHR`: photographs in, people out.
+
+from ajahr import AJAHR
+
+model = AJAHR.from_pretrained("tiny")
+result = model.predict("photo.jpg", boxes=[[40, 20, 300, 460]])
+print(result.people[0].limbs_in_words)
+result.save("predictions")
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Num, UInt8
+from PIL import Image
+
+from ajahr.body.body import Body
+from ajahr.body.data import load_body
+from ajahr.data.images import LoadedImage, load_image
+from ajahr.errors import UserError
+from ajahr.geometry.cameras import Camera
+from ajahr.inference.estimator import Crops, Estimates, Estimator, Precision, cut_people
+from ajahr.inference.external import pick_device
+from ajahr.inference.people import Detector, KeypointFinder, People
+from ajahr.inference.person import gather_people
+from ajahr.inference.pictures import Painter
+from ajahr.inference.results import ImageResult
+from ajahr.models.pretrained import load_pretrained
+
+SHIPPED_WEIGHTS = Path(__file__).parent / "weights"
+"""One folder for each set of weights that comes with the package."""
+MAX_PIXELS = 16_000_000
+"""Larger photographs are read at a half, a quarter ... of their size; coordinates stay those of the file."""
+
+ImageLike = str | Path | Image.Image | np.ndarray | LoadedImage
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """A picture to predict; ``people`` None asks the detector."""
+
+    image: ImageLike
+    people: People | None = None
+    name: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Failure:
+    """A picture that could not be read, and why."""
+
+    name: str
+    error: UserError
+
+
+@dataclass(frozen=True, eq=False)
+class _Prepared:
+    name: str
+    image: LoadedImage
+    people: People
+    crops: Crops | None
+
+
+class AJAHR:
+    """A regressor and what finds people for it.
+
+    Args:
+        regressor: a `ajahr.models.regressor.Regressor`; it carries its body.
+        detector: finds people where none are given. None: the whole picture is one person.
+        keypoints: finds 2D keypoints of people who come without any. None: BPAC-Net sees none.
+        device: ``cpu``, ``cuda``, or ``auto``.
+        precision: ``fp32`` or ``bf16``.
+        batch_size: people at a time.
+        focal_length: of the whole picture, px; HMR's guess (5000 / 256 times the longer side) when None.
+        min_score: detections below it are left out.
+    """
+
+    def __init__(
+        self,
+        regressor: torch.nn.Module,
+        *,
+        detector: Detector | None = None,
+        keypoints: KeypointFinder | None = None,
+        device: str = "auto",
+        precision: Precision = "fp32",
+        batch_size: int = 16,
+        focal_length: float | None = None,
+        min_score: float = 0.0,
+        max_pixels: int = MAX_PIXELS,
+    ) -> None:
+        if focal_length is not None and not focal_length > 0:
+            raise UserError(f"focal_length is {focal_length}; give a positive number of pixels")
+        self.device = device if ":" in device else pick_device(device)
+        self.estimator = Estimator(regressor, device=self.device, precision=precision, batch_size=batch_size)
+        body: Body = regressor.body  # type: ignore[assignment]
+        self.painter = Painter(body.data)
+        config = getattr(regressor, "config", None)
+        self.keypoint_frame = getattr(config, "keypoint_frame", "crop")
+        self.detector, self.keypoints = detector, keypoints
+        self.focal_length, self.min_score, self.max_pixels = focal_length, min_score, max_pixels
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        weights: str | Path = "tiny",
+        *,
+        people: str | Path | Detector | None = None,
+        keypoints: str | Path | KeypointFinder | None = None,
+        body: str | Path | None = None,
+        device: str = "auto",
+        precision: Precision = "fp32",
+        batch_size: int = 16,
+        focal_length: float | None = None,
+    ) -> AJAHR:
+        """From saved weights.
+
+        Args:
+            weights: name of weights that come with the package, or a folder of
+                `ajahr.models.pretrained.save_pretrained`.
+            people: an ultralytics YOLO checkpoint, or any detector.
+            keypoints: a ViTPose folder as transformers saves it, or any finder.
+            body: the SMPL file the weights were trained with; the embedded body when None.
+
+        Raises:
+            UserError: weights, checkpoint, folder or body are missing or of another kind.
+        """
+        device = device if ":" in device else pick_device(device)
+        regressor = load_pretrained(find_weights(weights), Body(load_body(body)))
+        if isinstance(people, str | Path):
+            from ajahr.inference.yolo import YoloDetector
+
+            people = YoloDetector(Path(people), device=device)
+        if isinstance(keypoints, str | Path):
+            from ajahr.inference.vitpose import VitPoseKeypoints
+
+            keypoints = VitPoseKeypoints(Path(keypoints), device=device)
+        return cls(
+            regressor,
+            detector=people,
+            keypoints=keypoints,
+            device=device,
+            precision=precision,
+            batch_size=batch_size,
+            focal_length=focal_length,
+        )
+
+    def predict(
+        self,
+        image: ImageLike,
+        boxes: Num[np.ndarray, "people 4"] | Sequence[Sequence[float | int]] | None = None,
+        keypoints: Num[np.ndarray, "people 17 3"] | Sequence[Sequence[Sequence[float | int]]] | None = None,
+    ) -> ImageResult:
+        """The people of one picture.
+
+        Args:
+            image: a file, a Pillow image, or a uint8 RGB array.
+            boxes: people as (x0, y0, x1, y1), px; None asks the detector.
+            keypoints: COCO's 17 of each box: x, y (px), confidence.
+
+        Raises:
+            UserError: the picture cannot be read.
+            ValueError: boxes and keypoints that do not fit each other.
+        """
+        given = None if boxes is None else People.of(boxes, None, keypoints)
+        prepared = self.prepare(Request(image, given))
+        estimates = None if prepared.crops is None else self.estimator(prepared.crops)
+        return self._result(prepared, estimates)
+
+    def predict_many(
+        self, requests: Iterable[Request | ImageLike], *, ahead: int = 4
+    ) -> Iterator[ImageResult | Failure]:
+        """Results in the order asked for. People of several pictures share a batch.
+
+        Pictures are read and cropped in a thread while the regressor works. One that cannot be read gives a
+        `Failure` and no error.
+
+        Args:
+            ahead: pictures read before they are needed.
+        """
+        waiting: deque[tuple[_Prepared | Failure, int]] = deque()
+        count = 0
+        for prepared in self._read_ahead(requests, ahead):
+            people = 0 if isinstance(prepared, Failure) else len(prepared.people)
+            waiting.append((prepared, people))
+            count += people
+            if count >= self.estimator.batch_size or len(waiting) >= 4 * self.estimator.batch_size:
+                yield from self._flush(waiting)
+                count = 0
+        yield from self._flush(waiting)
+
+    def prepare(self, request: Request) -> _Prepared:
+        """Read a picture, find its people and cut them out.
+
+        Raises:
+            UserError: the picture cannot be read.
+        """
+        image = self._load(request.image)
+        name = request.name or (
+            Path(request.image).name if isinstance(request.image, str | Path) else "picture.jpg"
+        )
+        people = request.people
+        if people is None:
+            people = self._detect(image)
+        people = people.usable(image.full_size)
+        if self.keypoints is not None and len(people):
+            people = self._find_keypoints(image, people)
+        crops = cut_people(image, people, self.keypoint_frame) if len(people) else None
+        return _Prepared(name, image, people, crops)
+
+    def camera(self, size: tuple[int, int]) -> Camera:
+        """Of a whole picture of (width, height)."""
+        if self.focal_length is None:
+            return Camera.hmr(*size)
+        return Camera.centred(*size, self.focal_length)
+
+    # ------------------------------------------------------------------------------------- steps
+
+    def _load(self, image: ImageLike) -> LoadedImage:
+        if isinstance(image, LoadedImage):
+            return image
+        if isinstance(image, str | Path):
+            return load_image(image, max_pixels=self.max_pixels)
+        array = np.asarray(image.convert("RGB") if isinstance(image, Image.Image) else image)
+        if array.ndim != 3 or array.shape[2] != 3 or array.dtype != np.uint8 or not array.size:
+            raise UserError(f"a picture is uint8 RGB (h, w, 3), got {array.dtype} {array.shape}")
+        return as_loaded(array)
+
+    def _detect(self, image: LoadedImage) -> People:
+        if self.detector is None:
+            return People.whole(image.full_size)
+        found = self.detector(image.pixels)
+        found = found[found[:, 4] >= self.min_score]
+        return People.of(found[:, :4] * image.reduction, found[:, 4])
+
+    def _find_keypoints(self, image: LoadedImage, people: People) -> People:
+        assert self.keypoints is not None
+        without = np.flatnonzero(people.keypoints[..., 2].max(1) <= 0)
+        if not len(without):
+            return people
+        factor = np.float32(image.reduction)
+        found = self.keypoints(image.pixels, people.boxes_xyxy[without] / factor)
+        keypoints = people.keypoints.copy()
+        keypoints[without] = found * np.array([factor, factor, 1], np.float32)
+        return people.with_keypoints(keypoints)
+
+    def _result(self, prepared: _Prepared, estimates: Estimates | None) -> ImageResult:
+        camera = self.camera(prepared.image.full_size)
+        people = ()
+        if estimates is not None and prepared.crops is not None:
+            people = gather_people(prepared.people, prepared.crops, estimates, camera)
+        return ImageResult(prepared.name, people, camera, prepared.image, self.painter)
+
+    def _flush(self, waiting: deque[tuple[_Prepared | Failure, int]]) -> Iterator[ImageResult | Failure]:
+        crops = [one.crops for one, _ in waiting if isinstance(one, _Prepared) and one.crops is not None]
+        estimates = self.estimator(Crops.joined(crops)) if crops else None
+        start = 0
+        while waiting:
+            one, people = waiting.popleft()
+            if isinstance(one, Failure):
+                yield one
+                continue
+            rows = estimates.rows(start, start + people) if estimates is not None and people else None
+            start += people
+            yield self._result(one, rows)
+
+    def _read_ahead(
+        self, requests: Iterable[Request | ImageLike], ahead: int
+    ) -> Iterator[_Prepared | Failure]:
+        def attempt(request: Request) -> _Prepared | Failure:
+            try:
+                return self.prepare(request)
+            except UserError as error:
+                return Failure(request.name or str(request.image), error)
+
+        with ThreadPoolExecutor(1, "read") as reader:
+            pending: deque[Future[_Prepared | Failure]] = deque()
+            try:
+                for request in requests:
+                    request = request if isinstance(request, Request) else Request(request)
+                    pending.append(reader.submit(attempt, request))
+                    if len(pending) > ahead:
+                        yield pending.popleft().result()
+                while pending:
+                    yield pending.popleft().result()
+            finally:
+                for future in pending:
+                    future.cancel()
+
+
+def as_loaded(pixels: UInt8[np.ndarray, "height width 3"]) -> LoadedImage:
+    """An array as if it had been read from a file."""
+    return LoadedImage(pixels, 1, (pixels.shape[1], pixels.shape[0]))
+
+
+def find_weights(weights: str | Path) -> Path:
+    """The folder of weights that come with the package, or the path itself.
+
+    Raises:
+        UserError: there is neither.
+    """
+    path, name = Path(weights), str(weights)
+    if path.exists():
+        return path
+    shipped = SHIPPED_WEIGHTS / name
+    if shipped.is_dir() and shipped.parent == SHIPPED_WEIGHTS:
+        return shipped
+    if name in ("tiny", "small", "base", "paper"):
+        raise UserError(
+            f"no weights '{name}' come with this version; train them (ajahr fit with a YAML of configs/hmr) or "
+            "import published ones (ajahr import-weights), and give their folder"
+        )
+    raise UserError(f"{weights}: no such weights; give a folder of trained or imported weights")
