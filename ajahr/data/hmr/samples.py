@@ -150,7 +150,7 @@ class PeopleTable:
 
     def known_amputee(self) -> Bool[np.ndarray, " rows"]:
         """Rows with at least one limb known to be amputated."""
-        return (self.rows["levels"] > 0).any(1)
+        return np.asarray((self.rows["levels"] > 0).any(1))
 
 
 LimbsOf = Literal["labels", "intact"]
