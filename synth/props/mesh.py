@@ -139,6 +139,22 @@ def tube(points: Sequence[Vector], radius: float | Sequence[float], colour: Colo
     return sweep(line, np.stack([radii, radii], 1), u, v, colour, sides)
 
 
+def bar(
+    line: Float[np.ndarray, "points 3"],
+    sideways: Vector,
+    half_widths: Float[np.ndarray, " points"],
+    half_thickness: float,
+    colour: Colour,
+) -> Mesh:
+    """A flat bar with rounded edges along a line; ``sideways`` is the direction of its width."""
+    direction = np.gradient(line, axis=0)
+    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+    u = np.broadcast_to(np.asarray(sideways, np.float64), line.shape)
+    v = np.cross(direction, u)
+    radii = np.stack([half_widths, np.full(len(line), half_thickness)], axis=1)
+    return sweep(line, radii, u, v, colour, 8)
+
+
 _CORNERS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float64)
 _SIDES = ((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3))
 
