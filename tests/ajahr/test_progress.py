@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from synth.progress import Progress
+from ajahr.progress import Progress
 
 
 def lines(**options) -> tuple[Progress, io.StringIO]:
@@ -48,3 +48,12 @@ def test_a_terminal_gets_a_bar_with_a_rate():
         tick()
         tick()
     assert "2/2" in text.getvalue() and "/s" in text.getvalue()
+
+
+def test_lines_of_a_step_of_unknown_length():
+    text = io.StringIO()
+    with Progress(Console(file=text, width=200), log_seconds=0).bar("frames", None) as tick:
+        for _ in range(6):
+            tick()
+    lines = text.getvalue().splitlines()
+    assert lines[0] == "frames" and lines[-1].startswith("frames: 6, ") and lines[-1].endswith("/s")
