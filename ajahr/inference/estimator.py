@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -16,18 +16,10 @@ from ajahr.data.images import LoadedImage
 from ajahr.errors import UserError
 from ajahr.geometry.crops import CROP_SIZE, apply_affine, crop_affine, crop_side, normalise_points
 from ajahr.inference.people import People
-from ajahr.models.outputs import RegressorOutput
 
 Precision = Literal["fp32", "bf16"]
+KeypointFrame = Literal["crop", "image"]
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
-
-class PersonRegressor(Protocol):
-    """What a regressor is to prediction (`ajahr.models.regressor.Regressor`)."""
-
-    def __call__(
-        self, image: Tensor, bpac_keypoints: Tensor, *, limb_levels: Tensor | None = None
-    ) -> RegressorOutput: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +43,7 @@ class Crops:
         return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
 
-def cut_people(image: LoadedImage, people: People, frame: Literal["crop", "image"] = "crop") -> Crops:
+def cut_people(image: LoadedImage, people: People, frame: KeypointFrame = "crop") -> Crops:
     """Antialiased square crops of people, black outside the picture. No margin is added to their boxes.
 
     Args:
@@ -90,20 +82,22 @@ class Estimates:
         return len(self.limb_levels)
 
     def rows(self, start: int, stop: int) -> Estimates:
-        return Estimates(
-            *(
-                None if value is None else value[start:stop]
-                for field in fields(self)
-                for value in [getattr(self, field.name)]
-            )
-        )
+        return Estimates(**{name: _slice(value, start, stop) for name, value in self._columns().items()})
+
+    def _columns(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @classmethod
     def joined(cls, parts: list[Estimates]) -> Estimates:
         if len(parts) == 1:
             return parts[0]
-        columns = [[getattr(part, field.name) for part in parts] for field in fields(cls)]
-        return cls(*(None if column[0] is None else np.concatenate(column) for column in columns))
+        names = [field.name for field in fields(cls)]
+        columns: dict[str, Any] = {name: [getattr(part, name) for part in parts] for name in names}
+        return cls(**{name: None if c[0] is None else np.concatenate(c) for name, c in columns.items()})
+
+
+def _slice(value: np.ndarray | None, start: int, stop: int) -> np.ndarray | None:
+    return None if value is None else value[start:stop]
 
 
 class Estimator:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +25,15 @@ from ajahr.body.data import load_body
 from ajahr.data.images import LoadedImage, load_image
 from ajahr.errors import UserError
 from ajahr.geometry.cameras import Camera
-from ajahr.inference.estimator import Crops, Estimates, Estimator, Precision, cut_people
+from ajahr.inference.ahead import in_order
+from ajahr.inference.estimator import (
+    Crops,
+    Estimates,
+    Estimator,
+    KeypointFrame,
+    Precision,
+    cut_people,
+)
 from ajahr.inference.external import pick_device
 from ajahr.inference.people import Detector, KeypointFinder, People
 from ajahr.inference.person import gather_people
@@ -101,7 +108,7 @@ class AJAHR:
         body: Body = regressor.body  # type: ignore[assignment]
         self.painter = Painter(body.data)
         config = getattr(regressor, "config", None)
-        self.keypoint_frame = getattr(config, "keypoint_frame", "crop")
+        self.keypoint_frame: KeypointFrame = getattr(config, "keypoint_frame", "crop")
         self.detector, self.keypoints = detector, keypoints
         self.focal_length, self.min_score, self.max_pixels = focal_length, min_score, max_pixels
 
@@ -278,19 +285,8 @@ class AJAHR:
             except UserError as error:
                 return Failure(request.name or str(request.image), error)
 
-        with ThreadPoolExecutor(1, "read") as reader:
-            pending: deque[Future[_Prepared | Failure]] = deque()
-            try:
-                for request in requests:
-                    request = request if isinstance(request, Request) else Request(request)
-                    pending.append(reader.submit(attempt, request))
-                    if len(pending) > ahead:
-                        yield pending.popleft().result()
-                while pending:
-                    yield pending.popleft().result()
-            finally:
-                for future in pending:
-                    future.cancel()
+        wanted = (one if isinstance(one, Request) else Request(one) for one in requests)
+        yield from in_order(attempt, wanted, ahead=ahead)
 
 
 def as_loaded(pixels: UInt8[np.ndarray, "height width 3"]) -> LoadedImage:

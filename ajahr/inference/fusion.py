@@ -1,0 +1,87 @@
+"""Limb status over time. Anatomy does not change from frame to frame, so neither may the answer.
+
+Frames are evidence: the logarithms of their calibrated probabilities add up. But neighbouring frames are no
+independent witnesses, so what is remembered fades by ``forgetting`` a frame, which makes a long video worth
+1 / (1 - forgetting) frames and keeps the fused probabilities honest.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float, Int64
+
+from ajahr.anatomy import NUM_LEVELS, NUM_LIMBS
+
+FORGETTING = 0.9
+_LEAST = 1e-3
+"""No single frame rules a level out further than this."""
+
+
+def fuse(
+    probabilities: Float[np.ndarray, "frames limbs=4 levels=4"],
+    weights: Float[np.ndarray, " frames"] | None = None,
+    forgetting: float = FORGETTING,
+) -> Float[np.ndarray, "limbs=4 levels=4"]:
+    """Probabilities of one person's limbs from all frames, early and late alike.
+
+    Args:
+        weights: how much each frame is to be believed, relative to the others; all alike when None.
+        forgetting: 0..1; 0 takes the frames for one look, near 1 for as many independent ones.
+    """
+    count = len(probabilities)
+    weights = np.ones(count) if weights is None or not weights.sum() > 0 else weights
+    worth = (1 - forgetting**count) / (1 - forgetting) if forgetting < 1 else float(count)
+    mean = np.tensordot(weights / weights.sum(), _log(probabilities), 1)
+    return _normalised(worth * mean)
+
+
+class LimbFusion:
+    """Limb status of one person as frames come in, for live video.
+
+    A level is given up only when another has been ahead by ``margin`` (log odds) for ``patience`` frames
+    running, so that the answer does not flicker.
+    """
+
+    def __init__(
+        self, *, forgetting: float = FORGETTING, margin: float = 1.0, patience: int = 3
+    ) -> None:
+        self._forgetting, self._margin, self._patience = forgetting, margin, patience
+        self._evidence = np.zeros((NUM_LIMBS, NUM_LEVELS))
+        self._levels: np.ndarray | None = None
+        self._ahead = np.zeros(NUM_LIMBS, np.int64)
+        self._challenger = np.full(NUM_LIMBS, -1, np.int64)
+
+    def update(self, probabilities: Float[np.ndarray, "limbs=4 levels=4"], weight: float = 1.0) -> None:
+        """One more frame."""
+        self._evidence = self._forgetting * self._evidence + weight * _log(probabilities)
+        best = self._evidence.argmax(1)
+        if self._levels is None:
+            self._levels = best.astype(np.int64)
+            return
+        limbs = np.arange(NUM_LIMBS)
+        lead = self._evidence[limbs, best] - self._evidence[limbs, self._levels]
+        challenges = (best != self._levels) & (lead > self._margin)
+        same = challenges & (best == self._challenger)
+        self._ahead = np.where(same, self._ahead + 1, challenges.astype(np.int64))
+        self._challenger = np.where(challenges, best, -1)
+        won = self._ahead >= self._patience
+        self._levels = np.where(won, best, self._levels).astype(np.int64)
+        self._ahead[won], self._challenger[won] = 0, -1
+
+    @property
+    def probabilities(self) -> Float[np.ndarray, "limbs=4 levels=4"]:
+        return _normalised(self._evidence)
+
+    @property
+    def levels(self) -> Int64[np.ndarray, "limbs=4"]:
+        """Intact before the first frame."""
+        return np.zeros(NUM_LIMBS, np.int64) if self._levels is None else self._levels.copy()
+
+
+def _log(probabilities: np.ndarray) -> np.ndarray:
+    return np.log(np.maximum(np.asarray(probabilities, np.float64), _LEAST))
+
+
+def _normalised(evidence: np.ndarray) -> np.ndarray:
+    scaled = np.exp(evidence - evidence.max(-1, keepdims=True))
+    return scaled / scaled.sum(-1, keepdims=True)
