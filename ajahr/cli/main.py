@@ -16,6 +16,10 @@ COMMANDS = {
     "validate": Command("ajahr.cli.validate", "measure a checkpoint on the validation data"),
     "test": Command("ajahr.cli.test", "measure a checkpoint on the test data"),
     "evaluate": Command("ajahr.cli.evaluate", "the papers' tables, ours beside theirs"),
+    "import-weights": Command(
+        "ajahr.cli.import_weights",
+        "published checkpoints (ViTPose, HMR2.0, TokenHMR, AJAHR) to ours, and back",
+    ),
     "doctor": Command("ajahr.cli.doctor", "which assets are here, what each unlocks, where to get it"),
 }
 

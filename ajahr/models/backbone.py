@@ -29,6 +29,7 @@ class Backbone(nn.Module):
 
     def __init__(self, config: BackboneConfig) -> None:
         super().__init__()
+        self.config = config
         self.vit = VisionTransformer(
             img_size=(CROP_ASPECT[1], CROP_ASPECT[0]),
             patch_size=PATCH_SIZE,
@@ -47,3 +48,11 @@ class Backbone(nn.Module):
 
     def forward(self, image: Float[Tensor, "batch 3 256 256"]) -> Float[Tensor, "batch patches=192 width"]:
         return self.vit.forward_features(image[..., _MARGIN : CROP_SIZE - _MARGIN])
+
+    def unfreeze_ends(self, blocks: int) -> None:
+        """Let the patch and position embeddings and the last ``blocks`` blocks learn."""
+        vit = self.vit
+        assert vit.pos_embed is not None
+        vit.pos_embed.requires_grad_(True)
+        vit.patch_embed.requires_grad_(True)
+        vit.blocks[-blocks:].requires_grad_(True)

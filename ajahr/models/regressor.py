@@ -97,6 +97,7 @@ class Regressor(nn.Module):
         bpac_keypoints: Float[Tensor, "batch coco12=12 3"] | None = None,
         *,
         limb_levels: Int[Tensor, "batch limbs=4"] | None = None,
+        removal: Int[Tensor, "batch limbs=4"] | None = None,
     ) -> RegressorOutput:
         """Bodies of the people in the crops.
 
@@ -105,14 +106,20 @@ class Regressor(nn.Module):
             bpac_keypoints: COCO joints 5..16 in the frame of `RegressorConfig.keypoint_frame`, and their
                 confidence; 0 for none. Not needed where BPAC-Net does not see keypoints.
             limb_levels: Known levels, which overrule BPAC-Net's; -1 where unknown.
+            removal: Levels that take body parts off where these shall differ from those that choose the
+                tokenizer: in training, the labels' own, so that keypoints are compared with their like; -1
+                where unknown.
         """
         features = self.backbone(image)
         status = None if self.bpac is None else self.bpac(image, bpac_keypoints)
         levels = self._decide(status, limb_levels, features)
-        absent, amputee = self._absent_joints(levels), (levels > 0).any(-1)
+        amputee = (levels > 0).any(-1)
+        if removal is not None:
+            levels = torch.where(removal >= 0, removal.to(levels.dtype), levels)
+        absent = self._absent_joints(levels)
 
-        attends = status is not None and self.config.bpac_cross_attention
-        token = self.decoder(features, status.token if attends else None)
+        bpac_token = status.token if status is not None and self.config.bpac_cross_attention else None
+        token = self.decoder(features, bpac_token)
 
         rot6d, betas, camera = self.readout(token)
         code_logits = None
@@ -171,22 +178,22 @@ class Regressor(nn.Module):
     # --------------------------------------------------------------------------------------- training
 
     def set_trainable(self, part: TrainablePart) -> None:
-        """Which parameters learn. The tokenizers never do; call `train` afterwards as usual."""
-        self.requires_grad_(part == "all" or part == "partial")
-        if part == "partial":
-            self.backbone.requires_grad_(False)
-            vit = self.backbone.vit
-            for learns in (vit.patch_embed, *list(vit.blocks)[-_PARTIAL_BLOCKS:]):
-                learns.requires_grad_(True)
-            vit.pos_embed.requires_grad_(True)
-            self.decoder.layers[:-_PARTIAL_LAYERS].requires_grad_(False)
-        elif part == "heads":
-            self.requires_grad_(True)
-            self.backbone.requires_grad_(False)
-        elif part == "bpac":
-            if self.bpac is None:
-                raise UserError("this regressor has no BPAC-Net to train; choose another part")
+        """Which parameters learn; the tokenizers never do. Call `train` afterwards as usual.
+
+        Raises:
+            UserError: BPAC-Net is asked for and not there.
+        """
+        self.requires_grad_(part != "bpac")
+        if self.bpac is not None:
             self.bpac.requires_grad_(True)
+        elif part == "bpac":
+            raise UserError("this regressor has no BPAC-Net to train; choose another part")
+        if part in ("partial", "heads"):
+            self.backbone.requires_grad_(False)
+        if part == "partial":
+            self.backbone.unfreeze_ends(_PARTIAL_BLOCKS)
+            self.decoder.requires_grad_(False)
+            self.decoder.layers[-_PARTIAL_LAYERS:].requires_grad_(True)
         if self.switch is not None:
             self.switch.requires_grad_(False)
 

@@ -30,9 +30,9 @@ class CodeDecoder(nn.Module):
         self.decoder = copy.deepcopy(tokenizer.decoder)
         self.register_buffer("codebook", tokenizer.quantizer.codebook.detach().clone())
         if num_tokens != self.decoder.num_tokens:
-            first = self.decoder.resampling[0]
-            width = first.weight.shape[0]
-            resized = ResizedConvolution(width, width, num_tokens, tokenizer.config.decoder_lengths[0])
+            width, length = tokenizer.config.width, tokenizer.config.decoder_lengths[0]
+            resized = ResizedConvolution(width, width, num_tokens, length)
+            first = self.decoder.resampling.get_submodule("0")
             resized.load_state_dict(first.state_dict())
             self.decoder.resampling[0] = resized
             self.decoder.num_tokens = num_tokens

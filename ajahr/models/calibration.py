@@ -1,0 +1,54 @@
+"""Limb status as probabilities that mean what they say: one temperature per head (Guo et al. 2017)."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ajahr.errors import UserError
+
+_LOG_LIMIT = 3.0
+"""Temperatures stay within e^-3 .. e^3."""
+
+
+def fit_temperatures(
+    logits: Float[Tensor, "samples limbs=4 levels=4"], levels: Int[Tensor, "samples limbs=4"]
+) -> Float[Tensor, "limbs=4"]:
+    """The temperatures that make the likelihood of held-out levels greatest, by L-BFGS.
+
+    Each counts as if one more sample said that it is 1 (a normal prior on its logarithm): a head without labels
+    keeps 1, and one that is never wrong does not run off to 0.
+
+    Args:
+        logits: Of the validation data. Never of training data, on which every net is too sure.
+        levels: Their true levels; -1 where unknown.
+
+    Raises:
+        UserError: NaN or infinite logits.
+    """
+    if not bool(logits.isfinite().all()):
+        raise UserError(
+            "validation logits are not finite; calibrate a checkpoint from before training diverged"
+        )
+    known = levels >= 0
+    inputs, targets = logits.detach().double().cpu(), levels.clamp(min=0).long().cpu()
+    weights = known.double().cpu()
+    log_temperature = torch.zeros(logits.shape[1], dtype=torch.double, requires_grad=True)
+    optimizer = torch.optim.LBFGS([log_temperature], max_iter=100, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        bounded = _LOG_LIMIT * torch.tanh(log_temperature / _LOG_LIMIT)
+        scaled = inputs / bounded.exp()[:, None]
+        losses = F.cross_entropy(scaled.flatten(0, 1), targets.flatten(), reduction="none")
+        prior = log_temperature.square().sum() / 2
+        loss = ((losses * weights.flatten()).sum() + prior) / max(len(inputs), 1)
+        loss.backward()
+        return loss
+
+    with torch.enable_grad():
+        optimizer.step(closure)
+    bounded = _LOG_LIMIT * torch.tanh(log_temperature.detach() / _LOG_LIMIT)
+    return bounded.exp().to(logits)

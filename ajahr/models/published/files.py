@@ -1,0 +1,62 @@
+"""Lightning's and mmpose's checkpoint files, read without running what is in them."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from ajahr.errors import UserError
+from tokenizer.checkpoints import read_checkpoint
+
+
+class _Inert:
+    """Stands where a file names a class of its training code: takes anything, does nothing."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        return super().__new__(cls)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+    def __setstate__(self, state: Any) -> None:
+        pass
+
+
+# what hyper_parameters of these files are made of; any other class is refused
+_STAND_INS: list[tuple[type, str]] = [
+    *((OrderedDict, name) for name in (
+        "yacs.config.CfgNode",
+        "pytorch_lightning.utilities.parsing.AttributeDict",
+        "lightning_fabric.utilities.data.AttributeDict",
+        "lightning.fabric.utilities.data.AttributeDict",
+    )),
+    *((_Inert, name) for name in (
+        "omegaconf.dictconfig.DictConfig",
+        "omegaconf.listconfig.ListConfig",
+        "omegaconf.base.ContainerMetadata",
+        "omegaconf.base.Metadata",
+        "omegaconf.nodes.AnyNode",
+        "omegaconf.nodes.StringNode",
+        "omegaconf.nodes.IntegerNode",
+        "omegaconf.nodes.FloatNode",
+        "omegaconf.nodes.BooleanNode",
+        "typing.Any",
+        "pathlib.PosixPath",
+    )),
+]  # fmt: skip
+
+
+def read_state(path: str | Path) -> dict[str, Tensor]:
+    """The ``state_dict`` of a checkpoint, or the file itself where it is one; tensors are mapped, not read.
+
+    Raises:
+        UserError: no tensors by name in it. InputError: unreadable, or it names a class outside the list.
+    """
+    checkpoint = read_checkpoint(path, _STAND_INS, mapped=True)
+    state = checkpoint.get("state_dict", checkpoint)
+    if not isinstance(state, dict) or not state or not all(isinstance(v, Tensor) for v in state.values()):
+        raise UserError(f"{path}: holds no state dict; give the checkpoint as published")
+    return dict(state)
