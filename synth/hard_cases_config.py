@@ -9,9 +9,9 @@ from typing import Literal
 
 @dataclass
 class HardCasesConfig:
-    """What makes a picture hard to read, besides the amputation. Shares are of people, each drawn by itself.
+    """What makes a picture hard to read, besides the amputation. Shares are of people.
 
-    None of it depends on what somebody has lost: amputees and intact people alike are occluded, sit in
+    Of the first three cases a person has at most one, likewise of wheelchair and crutches. None of it depends on what somebody has lost: amputees and intact people alike are occluded, sit in
     wheelchairs and walk with crutches, so that none of this tells the one from the other.
 
     Attributes:
@@ -52,8 +52,11 @@ class HardCasesConfig:
         coco = "coco" in self.objects
         return [
             *((not 0 <= getattr(self, key) <= 1, f"hard_cases.{key} is a share, 0..1") for key in shares),
+            (self.occluded_object + self.occluded_person + self.border > 1,
+             "hard_cases.occluded_object, occluded_person and border are shares of the same people, "
+             "together at most 1"),
             (self.wheelchair + self.crutches > 1,
-             "hard_cases.wheelchair and hard_cases.crutches are shares of the same people, together at most 1"),
+             "hard_cases.wheelchair and crutches are shares of the same people, together at most 1"),
             (self.occluded_object > 0 and not self.objects,
              "hard_cases.objects is empty; name procedural, packaged or coco, or set occluded_object to 0"),
             (coco and (self.annotations is None or self.images is None),

@@ -48,9 +48,10 @@ class Person:
         levels: Limb levels drawn for the scene; what is rendered is `rendered_levels`.
         rendered_levels: ``levels``, or all intact in an intact twin.
         pose_rotvec: (24, 3) rotation vectors, root first and in the camera frame; absent joints keep theirs.
-        pose_source: ``fitted`` or ``sampled``.
-        pose_family: Family of a sampled pose, ``fitted`` otherwise.
+        pose_source: ``fitted``, ``sampled`` or ``captured``.
+        pose_family: Family of a sampled pose, name of its source otherwise.
         sex: ``female`` or ``male``.
+        keeps_betas: Whether ``betas`` came with the pose, of somebody put in their own place.
         transl: (3,) m, camera frame.
         mesh: The body as rendered, camera frame.
         render: What the rasteriser drew.
@@ -60,7 +61,8 @@ class Person:
         T_cam_world: (3, 3) rotation of the upright world (y up) to the camera frame, where it is known.
         clearance_m: Height of the feet above the ground; a wheelchair's footrests carry them.
         joints_intact: (24, 3) m, camera frame: the joints with nothing lost, the same in both twins.
-        prosthesis: Per limb the kind that is worn, as rendered.
+        crutch_hands: Limbs that hold a crutch.
+        worn: Per limb the kind of prosthesis drawn for the scene; what is rendered is `prosthesis`.
         props: What is worn, sat in and held, camera frame.
         cutouts: Objects right in front of this person.
     """
@@ -74,6 +76,7 @@ class Person:
     sex: str = ""
     texture: TextureEntry | None = None
     betas: Float[np.ndarray, "num_betas"] = field(default_factory=lambda: np.zeros(10, np.float32))
+    keeps_betas: bool = False
     transl: Float[np.ndarray, "xyz=3"] = field(default_factory=lambda: np.zeros(3, np.float32))
     mesh: FastPose | None = None
     lighting: Lighting | None = None
@@ -87,9 +90,22 @@ class Person:
     joints_intact: Float[np.ndarray, "joints=24 3"] = field(
         default_factory=lambda: np.zeros((24, 3), np.float32)
     )
-    prosthesis: tuple[str | None, ...] = (None, None, None, None)
+    crutch_hands: tuple[int, ...] = ()
+    worn: tuple[str | None, ...] = (None, None, None, None)
     props: list[Mesh] = field(default_factory=list)
     cutouts: list[Cutout] = field(default_factory=list)
+
+    @property
+    def prosthesis(self) -> tuple[str | None, ...]:
+        """Per limb the kind that is worn, as rendered: an intact twin wears none."""
+        return tuple(
+            kind if level else None for kind, level in zip(self.worn, self.rendered_levels, strict=True)
+        )
+
+    @property
+    def pose_levels(self) -> tuple[int, ...]:
+        """Limb levels as far as the pose is concerned: on a prosthesis people stand."""
+        return tuple(0 if kind else level for kind, level in zip(self.worn, self.levels, strict=True))
 
 
 @dataclass

@@ -71,7 +71,11 @@ class Amputate:
 
     def __call__(self, record: Record) -> Record:
         for person in record.people:
-            person.levels = self.levels(record.rng)
-            person.rendered_levels = INTACT if record.is_twin else person.levels
-            person.absent = absent_joint_mask(person.rendered_levels)
+            self.lose(person, record.rng, record.is_twin)
         return record
+
+    def lose(self, person: Person, rng: np.random.Generator, is_twin: bool) -> None:
+        """Draw what one person has lost."""
+        person.levels = self.levels(rng)
+        person.rendered_levels = INTACT if is_twin else person.levels
+        person.absent = absent_joint_mask(person.rendered_levels)
