@@ -80,6 +80,8 @@ def plain(value: Any) -> Any:
         return [plain(item) for item in value]
     if isinstance(value, dict):
         return {plain(key): plain(item) for key, item in value.items()}
+    if isinstance(value, unpickle._Array) and value.state and isinstance(value.state[-1], list):
+        return [plain(item) for item in value.state[-1]]  # an array of objects
     return unpickle.resolve(value)
 
 
