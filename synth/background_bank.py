@@ -4,6 +4,7 @@
       000000.jpg      the picture without its people
       000000.json     where they stood, the poses fitted to them, how good the fill is
       dropped/000001.json   a photograph that was given up, and why
+      left_out/readers.json   what the readers of the annotations left out
 
 Every file is a pure function of its photograph and the configuration and is renamed into place when whole, so a
 killed run goes on where it stopped.
@@ -11,9 +12,11 @@ killed run goes on where it stopped.
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections import OrderedDict
-from dataclasses import asdict, dataclass
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,9 +25,13 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from ajahr.data.files import make_folder, write_atomic
+from ajahr.data.files import make_folder, sha256_of, write_atomic
 from ajahr.errors import UserError
 from ajahr.render.rasterizer import Lighting
+from synth.realism.traits import PhotoTraits, PlaceTraits, photo_from_json, place_from_json
+
+LEFT_OUT = Path("left_out/readers.json")
+"""In the folder: counts of what the readers of the photographs left out."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,8 @@ class Slot:
         pelvis_px: Where the fitted pelvis lies, px, or None.
         fit_error: Reprojection error of the fit relative to the box height, or None.
         light: Ambient rgb, directional rgb and the direction towards the light there, nine numbers, or None.
+        traits: Sharpness and tones there.
+        source_id: The annotation's own number of the person who stood there; empty where nobody did.
     """
 
     bbox_xyxy: tuple[float, float, float, float]
@@ -52,6 +61,8 @@ class Slot:
     pelvis_px: tuple[float, float] | None = None
     fit_error: float | None = None
     light: list[float] | None = None
+    traits: PlaceTraits = field(default_factory=PlaceTraits)
+    source_id: str = ""
 
     def lighting(self) -> Lighting:
         """The light at this place; a plain one where none was estimated."""
@@ -81,6 +92,9 @@ class Background:
     grey: bool
     slots: tuple[Slot, ...]
     lpips: float | None = None
+    traits: PhotoTraits = field(default_factory=PhotoTraits)
+    scale: float = 1.0
+    skipped: dict[str, int] = field(default_factory=dict)
 
 
 def write_entry(folder: Path, index: int, image: UInt8[np.ndarray, "h w 3"], entry: dict) -> None:
@@ -101,10 +115,17 @@ def write_drop(folder: Path, index: int, photo: str, reason: str) -> None:
     write_atomic(folder / "dropped" / f"{index:06d}.json", data)
 
 
+def write_left_out(folder: Path, counts: Mapping[str, int]) -> None:
+    """Note what the readers of the photographs left out before any of them was looked at."""
+    make_folder(folder / LEFT_OUT.parent)
+    write_atomic(folder / LEFT_OUT, json.dumps(dict(sorted(counts.items()))).encode())
+
+
 def is_done(folder: Path, index: int) -> bool:
-    """Whether a photograph was finished, kept or dropped."""
-    name = f"{index:06d}.json"
-    return (folder / name).exists() or (folder / "dropped" / name).exists()
+    """Whether a photograph was finished: dropped, or kept with its picture still there."""
+    name = f"{index:06d}"
+    kept = (folder / f"{name}.json").exists() and (folder / f"{name}.jpg").exists()
+    return kept or (folder / "dropped" / f"{name}.json").exists()
 
 
 def slot_to_json(slot: Slot) -> dict:
@@ -120,29 +141,65 @@ def slot_from_json(tree: dict[str, Any]) -> Slot:
             **tree,
             "bbox_xyxy": tuple(tree["bbox_xyxy"]),
             "pelvis_px": None if pelvis is None else tuple(pelvis),
+            "traits": place_from_json(tree.get("traits")),
         }
     )
 
 
-class BackgroundBank:
-    """The backgrounds of a folder, decoded when asked for and kept while ``cache_bytes`` allow."""
+def _background_from_json(path: Path, tree: dict[str, Any]) -> Background:
+    slots = tuple(slot_from_json(slot) for slot in tree.pop("slots"))
+    traits = photo_from_json(tree.pop("traits", None))
+    return Background(name=path.stem, path=path.with_suffix(".jpg"), slots=slots, traits=traits, **tree)
 
-    def __init__(self, folder: Path, cache_bytes: int = 96 << 20) -> None:
+
+def _read(path: Path, make: Callable[[Path, dict[str, Any]], Any]) -> Any:
+    try:
+        return make(path, json.loads(path.read_bytes()))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{path}: damaged ({type(error).__name__}); delete it and run the command that made it again"
+        ) from None
+
+
+def bank_sha256(folder: Path) -> str:
+    """SHA-256 of every background in a folder, pictures and descriptions."""
+    digest = hashlib.sha256()
+    for path in sorted([*folder.glob("*.json"), *folder.glob("*.jpg")]):
+        digest.update(f"{path.name} {sha256_of(path)}\n".encode())
+    return digest.hexdigest()
+
+
+class BackgroundBank:
+    """The backgrounds of a folder, decoded when asked for and kept while ``cache_bytes`` allow.
+
+    Args:
+        folder: Of the bank.
+        cache_bytes: Memory for decoded pictures.
+        keep: Takes the name of a photograph; backgrounds for which it is False are left out.
+
+    Raises:
+        UserError: a description cannot be read.
+    """
+
+    def __init__(
+        self, folder: Path, cache_bytes: int = 96 << 20, *, keep: Callable[[str], bool] | None = None
+    ) -> None:
         self.folder = folder
         self.backgrounds: list[Background] = []
-        self.drops: dict[str, int] = {}
+        drops: Counter[str] = Counter()
         self._cache: OrderedDict[str, np.ndarray] = OrderedDict()
         self._cache_bytes = cache_bytes
         self._held = 0
         for path in sorted(folder.glob("*.json")):
-            entry = json.loads(path.read_text())
-            slots = tuple(slot_from_json(tree) for tree in entry.pop("slots"))
-            self.backgrounds.append(
-                Background(name=path.stem, path=path.with_suffix(".jpg"), slots=slots, **entry)
-            )
+            found = _read(path, _background_from_json)
+            drops.update({f"person_{reason}": n for reason, n in found.skipped.items()})
+            if keep is None or keep(found.photo):
+                self.backgrounds.append(found)
         for path in sorted((folder / "dropped").glob("*.json")):
-            reason = json.loads(path.read_text())["reason"]
-            self.drops[reason] = self.drops.get(reason, 0) + 1
+            drops[_read(path, lambda _, tree: str(tree["reason"]))] += 1
+        if (folder / LEFT_OUT).exists():
+            drops.update(_read(folder / LEFT_OUT, lambda _, tree: Counter(tree)))
+        self.drops = dict(drops)
 
     def __len__(self) -> int:
         return len(self.backgrounds)

@@ -13,7 +13,9 @@ from typing import Any, Literal
 
 from ajahr.anatomy import NUM_CLASSES
 from ajahr.errors import UserError
-from ajahr.poses.sampler import FAMILIES
+from synth.hard_cases_config import HardCasesConfig
+from synth.pose_sources.config import PoseConfig
+from synth.splits import split_problems
 
 
 @dataclass
@@ -68,7 +70,10 @@ class BackgroundConfig:
         ssim_min: Photographs whose inpainted twin is less similar are dropped (paper, supplementary A: 0.5).
         min_person_px: People lower than this are removed but nobody is put where they stood.
         max_people: A photograph with more people is dropped: most of it would be hole.
-        fit: Fit poses to annotated keypoints by SMPLify.
+        fit: Fit poses to keypoints by SMPLify.
+        keypoints: What finds the keypoints of people whose annotation has none (all of ``boxes``, ``folder`` and
+            ``h36m``); ``annotated`` leaves those people without a fit.
+        keypoints_weights: As ``checker_weights``.
         max_fit_error: Fits whose reprojection error, relative to the box height, is larger are not used.
     """
 
@@ -93,6 +98,8 @@ class BackgroundConfig:
     min_person_px: int = 60
     max_people: int = 12
     fit: bool = True
+    keypoints: Literal["annotated", "vitpose", "yolo_pose"] = "annotated"
+    keypoints_weights: Path | None = None
     max_fit_error: float = 0.06
 
     def problems(self) -> list[tuple[bool, str]]:
@@ -105,29 +112,6 @@ class BackgroundConfig:
             (self.max_people < 1, "backgrounds.max_people must be at least 1"),
             *((not 0 <= getattr(self, key) <= 1, f"backgrounds.{key} is a score, 0..1") for key in shares),
         ]
-
-
-@dataclass
-class PoseConfig:
-    """Where poses come from.
-
-    Attributes:
-        fitted_share: Share of people in a pose fitted to somebody in the photographs; the rest are sampled.
-        families: Relative weights of the sampler's families.
-        camera_pitch_deg: Largest downward tilt of the camera on sampled poses.
-    """
-
-    fitted_share: float = 0.4
-    families: dict[str, float] = field(
-        default_factory=lambda: {
-            "everyday": 0.4,
-            "sport": 0.25,
-            "seated": 0.15,
-            "wheelchair": 0.12,
-            "lying": 0.08,
-        }
-    )
-    camera_pitch_deg: float = 12.0
 
 
 @dataclass
@@ -154,12 +138,15 @@ class AppearanceConfig:
         kind: What ``bank`` holds.
         per_group: Textures baked for each of the 2 x 7 sexes and groups.
         size: Side of a texture, px.
+        identities: So many people, each with a texture and a shape of their own, appear again and again; 0 makes
+            everybody anew.
     """
 
     bank: Path | None = None
     kind: Literal["procedural", "bedlam"] = "procedural"
     per_group: int = 4
     size: int = 512
+    identities: int = 0
 
 
 @dataclass
@@ -242,6 +229,10 @@ class GenerateConfig:
         twins: Every scene twice: picture ``2k`` as sampled, ``2k + 1`` with all limbs intact.
         body: A user's SMPL file; None is the embedded body.
         split: Recorded with every sample.
+        split_shares: Share of each split, such as ``{train: 0.8, val: 0.1, test: 0.1}``. Photographs, textures
+            and identities are then dealt out among the splits, each to one, and this dataset takes those of its
+            ``split``; make the others with the same configuration but ``split``, ``num_images`` and ``output``.
+            Empty leaves everything to this dataset.
     """
 
     output: Path
@@ -253,12 +244,14 @@ class GenerateConfig:
     twins: bool = False
     body: Path | None = None
     split: str = "train"
+    split_shares: dict[str, float] = field(default_factory=dict)
     backgrounds: BackgroundConfig = field(default_factory=BackgroundConfig)
     poses: PoseConfig = field(default_factory=PoseConfig)
     amputation: AmputationConfig = field(default_factory=AmputationConfig)
     appearance: AppearanceConfig = field(default_factory=AppearanceConfig)
     render: RenderConfig = field(default_factory=RenderConfig)
     realism: RealismConfig = field(default_factory=RealismConfig)
+    hard_cases: HardCasesConfig = field(default_factory=HardCasesConfig)
     run: RunConfig = field(default_factory=RunConfig)
 
     def content(self) -> dict[str, Any]:
@@ -279,7 +272,6 @@ class GenerateConfig:
         """UserError naming the first key whose value makes no dataset."""
         fewest, most = [*self.people_per_image, 0, 0][:2]
         shares = {
-            "poses.fitted_share": self.poses.fitted_share,
             "amputation.intact_share": self.amputation.intact_share,
             "amputation.multi_share": self.amputation.multi_share,
         }
@@ -296,15 +288,15 @@ class GenerateConfig:
              or sum(self.amputation.class_weights) <= 0,
              f"amputation.class_weights takes {NUM_CLASSES} weights, none negative, not all zero"),
             *((wrong, message) for wrong, message in self.backgrounds.problems()),
+            *self.hard_cases.problems(),
             (not 1 <= self.render.jpeg_quality <= 100, "render.jpeg_quality is 1..100"),
             (self.render.focal_factor <= 0, "render.focal_factor must be positive"),
             (self.appearance.per_group < 1, "appearance.per_group must be at least 1"),
             (self.run.workers < 0, "run.workers must not be negative"),
             *((not 0 <= value <= 1, f"{key} is a share, 0..1") for key, value in shares.items()),
-            *((name not in FAMILIES, f"poses.families: {name!r} is none of {', '.join(FAMILIES)}")
-              for name in self.poses.families),
-            (min(self.poses.families.values(), default=-1) < 0 or sum(self.poses.families.values()) <= 0,
-             "poses.families needs weights, none negative, not all zero"),
+            *((wrong, message) for wrong, message in self.poses.problems()),
+            *((wrong, message) for wrong, message in split_problems(self.split, self.split_shares)),
+            (self.appearance.identities < 0, "appearance.identities must not be negative"),
         ]  # fmt: skip
         for wrong, message in problems:
             if wrong:

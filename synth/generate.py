@@ -1,12 +1,14 @@
 """The main job: photographs in, a dataset of people with limb loss out.
 
 1. Claim the output folder for this configuration.
-2. Clean backgrounds, once (`synth.prepare`); textures, once (`synth.appearance.bank`).
+2. Clean backgrounds, once (`synth.prepare`); poses out of files, once (`synth.pose_sources.build`); textures, once
+   (`synth.appearance.bank`).
 3. Shards, in as many processes as asked for (`synth.engine.local`), or on a Ray cluster
    (`synth.engine.ray_engine`).
 4. ``dataset.json``, a contact sheet and a table.
 
-Finished parts are never made twice, so the same command goes on where a killed run stopped.
+Finished parts are never made twice, so the same command goes on where a killed run stopped; on a finished dataset
+it makes damaged shards again.
 """
 
 from __future__ import annotations
@@ -28,21 +30,33 @@ from ajahr.data.dataset import (
     RunStamp,
     claim_folder,
     code_version,
+    damaged_shards,
     finish_dataset,
     read_manifest,
+    read_stamp,
 )
 from ajahr.data.files import remove_stale
-from ajahr.data.shards import ShardWriter, shard_is_whole
+from ajahr.data.shards import ShardWriter, remove_shard, shard_is_whole, shard_name
 from ajahr.errors import UserError
 from synth.appearance.source import TextureSource
 from synth.background_bank import BackgroundBank
 from synth.config import GenerateConfig
 from synth.engine.local import interrupts_ignored, map_processes, worker_count
 from synth.engine.ray_engine import MapTasks, ray_cluster
-from synth.prepare import backgrounds_folder, prepare_backgrounds, texture_source
+from synth.pose_sources.bank import PoseBank
+from synth.prepare import (
+    inputs_sha256,
+    open_backgrounds,
+    poses_folder,
+    prepare_backgrounds,
+    prepare_poses,
+    texture_source,
+    work_drops,
+)
 from synth.progress import Progress
 from synth.record import Drop, Record, Stage, run_recipe
-from synth.stages.appearance import Appear
+from synth.splits import split_seed
+from synth.stages.appearance import Appear, identity_numbers
 from synth.stages.compose import Compose
 from synth.stages.encode import Encode
 from synth.stages.label import Label
@@ -50,6 +64,7 @@ from synth.stages.place import Place
 from synth.stages.pose import Pose
 from synth.stages.render import Render
 from synth.stages.scene import Amputate, PickScene
+from synth.timing import WRITE, StageClock
 
 MAX_ATTEMPTS = 32
 """Draws of one scene before the picture is given up."""
@@ -58,20 +73,24 @@ WORK = ".work"
 
 
 def build_recipe(
-    config: GenerateConfig, backgrounds: BackgroundBank, textures: TextureSource, body: BodyData
+    config: GenerateConfig,
+    backgrounds: BackgroundBank,
+    textures: TextureSource,
+    body: BodyData,
+    poses: PoseBank | None = None,
 ) -> list[Stage]:
     """The recipe of one picture, in order."""
     fast = FastBody(body)
     return [
         PickScene(backgrounds, (config.people_per_image[0], config.people_per_image[1]), config.render),
         Amputate(config.amputation),
-        Pose(config.poses, backgrounds),
-        Appear(textures, body),
+        Pose(config.poses, backgrounds, poses, own_shape=config.body is not None),
+        Appear(textures, body, identity_numbers(config), config.seed),
         Place(fast, config.render),
         Render(body, config.render, config.realism),
-        Compose(backgrounds),
+        Compose(fast, backgrounds, config.render, config.realism),
         Label(config, body.gender),
-        Encode(config.render.jpeg_quality),
+        Encode(config.render, config.realism),
     ]
 
 
@@ -85,12 +104,15 @@ def make_scene(config: GenerateConfig, recipe: list[Stage], scene: int) -> tuple
         The records, none if every attempt was dropped; and the reasons of the drops.
     """
     reasons = []
+    seed = split_seed(
+        config.seed, config.split, config.split_shares
+    )  # nobody of another split is drawn again
     for attempt in range(MAX_ATTEMPTS):
         try:
             records = []
             for is_twin in (False, True) if config.twins else (False,):
                 index = 2 * scene + is_twin if config.twins else scene
-                rng = np.random.default_rng([config.seed, scene, attempt])
+                rng = np.random.default_rng([seed, scene, attempt])
                 records.append(run_recipe(recipe, Record(index, scene, is_twin, rng)))
             return records, reasons
         except Drop as drop:
@@ -105,7 +127,10 @@ def make_shard(config: GenerateConfig, work: Path, shard: int, tick: Callable[[]
         for _ in indices:
             tick()
         return
-    recipe = _recipe_of_this_process(config, work)
+    # the first scene of a process is not timed: it waits for compiled code and empty caches
+    clock = StageClock(running=(str(config), str(work)) in _recipes)
+    timed = 0
+    recipe = clock.timed(_recipe_of_this_process(config, work))
     pictures = 2 if config.twins else 1
     with ShardWriter(config.output, shard) as writer:
         for index in indices[::pictures]:
@@ -116,9 +141,21 @@ def make_shard(config: GenerateConfig, work: Path, shard: int, tick: Callable[[]
                 writer.drop("picture_given_up", pictures)
             for record in records:
                 assert record.annotation is not None
-                writer.add(record.annotation, record.files["jpg"], record.files["mask.png"])
+                with clock.measure(WRITE):
+                    writer.add(record.annotation, record.files["jpg"], record.files["mask.png"])
+            timed += len(records) if clock.running else 0
+            clock.running = True
             for _ in range(pictures):
                 tick()
+    clock.write(work, shard, timed)
+
+
+def load_recipe(config: GenerateConfig, work: Path) -> list[Stage]:
+    """The recipe with its banks and bodies, which are there."""
+    body = load_body(config.body)
+    textures = texture_source(config, work, body)
+    poses = PoseBank(poses_folder(config, work))
+    return build_recipe(config, open_backgrounds(config, work), textures, body, poses)
 
 
 _recipes: dict[tuple[str, str], list[Stage]] = {}
@@ -129,9 +166,7 @@ def _recipe_of_this_process(config: GenerateConfig, work: Path) -> list[Stage]:
     key = (str(config), str(work))
     if key not in _recipes:
         _recipes.clear()
-        body = load_body(config.body)
-        textures = texture_source(config, work, body)
-        _recipes[key] = build_recipe(config, BackgroundBank(backgrounds_folder(config, work)), textures, body)
+        _recipes[key] = load_recipe(config, work)
     return _recipes[key]
 
 
@@ -189,17 +224,21 @@ def generate(config: GenerateConfig, progress: Progress) -> Manifest | None:
             config.content(),
             BodyStamp(body.name, body.licence, {body.gender: body.sha256}),
             code_version(),
+            _inputs(config),
         ),
     )
     if (config.output / MANIFEST_NAME).exists():
-        return read_manifest(config.output)
+        manifest = _whole(config.output, progress)
+        if manifest is not None:
+            return manifest
     work = config.output / WORK
     workers = worker_count(config.run.workers)
     open_shards = [shard for shard in shards if not shard_is_whole(config.output, shard)]
     if open_shards:
         try:
             with _engine(config, workers) as map_tasks:
-                prepare_backgrounds(config, backgrounds_folder(config, work), workers, progress)
+                prepare_backgrounds(config, work, workers, progress)
+                prepare_poses(config, work, workers, progress)
                 texture_source(config, work, body, workers=workers, progress=progress)
                 _make_shards(config, open_shards, map_tasks, progress)
         except BaseException:
@@ -209,5 +248,31 @@ def generate(config: GenerateConfig, progress: Progress) -> Manifest | None:
             raise
     if not all(shard_is_whole(config.output, shard) for shard in range(config.num_shards)):
         return None
-    drops = BackgroundBank(backgrounds_folder(config, work)).drops
-    return finish_dataset(config.output, stamp, config.num_shards, drops)
+    return finish_dataset(config.output, stamp, config.num_shards, work_drops(config, work))
+
+
+def _inputs(config: GenerateConfig) -> dict[str, str]:
+    """`inputs_sha256`; a finished dataset outlives what it was made from."""
+    try:
+        return inputs_sha256(config)
+    except UserError:
+        if not (config.output / MANIFEST_NAME).exists():
+            raise
+        return read_stamp(config.output).inputs
+
+
+def _whole(folder: Path, progress: Progress) -> Manifest | None:
+    """The manifest of a finished dataset, or None once what is damaged in it is out of the way to be made again."""
+    try:
+        manifest = read_manifest(folder)
+    except UserError as error:
+        progress.note(f"{error}: written again")
+        return None
+    with progress.bar("checking", len(manifest.shards)) as tick:
+        damaged = damaged_shards(folder, manifest, tick)
+    if not damaged:
+        return manifest
+    for number in damaged:
+        remove_shard(folder, number)
+    progress.note(f"damaged, made again: {', '.join(shard_name(number) for number in damaged)}")
+    return None

@@ -29,9 +29,10 @@ from ajahr.render.contact_sheet import save_contact_sheet
 from synth.background_bank import Background, BackgroundBank
 from synth.config import BackgroundsConfig
 from synth.engine.local import worker_count
+from synth.photo_list import PhotoTask, list_photos
 from synth.photos.backends.lpips import PAPER_LPIPS
 from synth.photos.backends.make import weights_sha256
-from synth.prepare import BACKGROUNDS, BANK_NAME, PhotoTask, check_models, fill_bank, list_photos
+from synth.prepare import BACKGROUNDS, BANK_NAME, check_models, fill_bank
 from synth.progress import Progress
 
 SHEET_NAME = "before_after.png"

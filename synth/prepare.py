@@ -5,34 +5,47 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ajahr.body.data import BodyData
 from ajahr.data.files import make_folder, remove_stale
-from ajahr.data.readers.formats import read_people
 from ajahr.data.readers.people import Photo
 from ajahr.errors import UserError
 from ajahr.geometry.cameras import Camera
 from synth.appearance.bank import TextureBank, bake_bank
 from synth.appearance.bedlam import BedlamTextures
+from synth.appearance.dealt import DealtTextures
 from synth.appearance.source import TextureSource
-from synth.background_bank import BackgroundBank, Slot, is_done, slot_to_json, write_drop, write_entry
-from synth.config import GenerateConfig, PhotoSource
+from synth.background_bank import (
+    BackgroundBank,
+    Slot,
+    bank_sha256,
+    is_done,
+    slot_to_json,
+    write_drop,
+    write_entry,
+    write_left_out,
+)
+from synth.config import GenerateConfig
 from synth.engine.local import map_processes
+from synth.photo_list import PhotoTask, list_photos
 from synth.photos.backends.make import backends_of_this_process, check_backends, device_for, weights_of
 from synth.photos.background import CleanBackground, PersonSlot, prepare_clean, prepare_photo
-from synth.photos.demo import demo_clean, demo_people
-from synth.photos.h36m import first_frames
 from synth.photos.light import estimate_light, is_grey
+from synth.pose_sources.bank import PoseBank
+from synth.pose_sources.build import build_poses, file_sources, sources_sha256
 from synth.progress import Progress
+from synth.realism.traits import measure_photo, measure_place, to_json
 from synth.record import Drop
+from synth.splits import photo_split, split_seed
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 BANK_NAME = "bank.json"
 """Says what a bank of its own was made from; it has its counts once it is finished."""
+POSES = "poses"
+"""Folder of the pose bank in a job's work folder."""
 BACKGROUNDS = "backgrounds"
 """Folder of the clean pictures, in a bank or in a job's work folder."""
 _STANDING_M = 1.65
@@ -40,85 +53,6 @@ _STANDING_M = 1.65
 _BORDER_PX = 3
 _CLEAN_SLOTS = 8
 """Places offered in a photograph where nobody stood."""
-
-
-@dataclass(frozen=True)
-class PhotoTask:
-    """A photograph to prepare: ``photo`` with its people, or ``clean``."""
-
-    index: int
-    source: str
-    licence: str
-    path: Path
-    photo: Photo | None = None
-
-
-# ---------------------------------------------------------------------------------------------- photographs
-
-
-def list_photos(config: GenerateConfig) -> tuple[list[PhotoTask], Counter[str]]:
-    """Every photograph of the configured sources in order, and counts of what their readers dropped."""
-    tasks: list[PhotoTask] = []
-    dropped: Counter[str] = Counter()
-    for source in config.photos:
-        name = source.name or source.kind
-        found: list[tuple[Path, str, Photo | None]]
-        if source.kind == "clean":
-            found = [(path, licence, None) for path, licence in _clean_files(source)]
-        elif source.kind in ("folder", "h36m"):
-            files = _unannotated(source, config.backgrounds.detector)
-            found = [(path, "", Photo(path, path.stem, (), source=name)) for path in files]
-        else:
-            annotated = demo_people() if source.kind == "demo" else _annotated(source, name)
-            dropped.update(annotated.dropped_photos)
-            dropped.update({f"person_{reason}": n for reason, n in annotated.dropped_people.items()})
-            found = [(photo.path, photo.licence, photo) for photo in annotated.photos]
-        for path, licence, photo in found[: source.limit]:
-            tasks.append(PhotoTask(len(tasks), name, licence or "not stated", path, photo))
-    return tasks, dropped
-
-
-def _annotated(source: PhotoSource, name: str):
-    if source.annotations is None or source.images is None:
-        raise UserError(f"config: photos of kind {source.kind} need both 'annotations' and 'images'")
-    assert source.kind not in ("demo", "clean", "folder", "h36m")
-    return read_people(source.kind, source.annotations, source.images, source=name)
-
-
-def _clean_files(source: PhotoSource) -> list[tuple[Path, str]]:
-    if source.images is None:
-        return [(photo.path, photo.licence) for photo in demo_clean()]
-    files = _pictures_in(source.images, "the people-free photographs")
-    return [(path, "") for path in files]
-
-
-def _unannotated(source: PhotoSource, detector: str) -> list[Path]:
-    """Photographs in whose people no annotation file is interested."""
-    if detector == "annotations":
-        raise UserError(
-            f"config: photos of kind {source.kind} have no annotated people; set backgrounds.detector to yolo"
-        )
-    if source.images is None:
-        raise UserError(f"config: photos of kind {source.kind} need 'images', the folder of the photographs")
-    files = _pictures_in(source.images, "the photographs", nested=source.kind == "h36m")
-    if source.kind == "h36m":
-        files = first_frames(files)
-        if not files:
-            raise UserError(
-                f"{source.images}: no file name tells a camera, as S1_Directions_1.54138969_000001.jpg does; "
-                "set kind to folder for other photographs"
-            )
-    return files
-
-
-def _pictures_in(folder: Path, what: str, *, nested: bool = False) -> list[Path]:
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder; give the folder of {what}")
-    inside = folder.rglob("*") if nested else folder.iterdir()
-    files = sorted(path for path in inside if path.suffix.lower() in IMAGE_SUFFIXES)
-    if not files:
-        raise UserError(f"{folder}: no photographs ({', '.join(IMAGE_SUFFIXES)}) in this folder")
-    return files
 
 
 def backgrounds_folder(config: GenerateConfig, work: Path) -> Path:
@@ -143,14 +77,19 @@ def check_bank(bank: Path) -> None:
         ) from None
     if not finished:
         raise UserError(f"{bank}: the bank is not finished; run the same 'ajahr-synth backgrounds' again")
-    if not any(background.slots for background in BackgroundBank(bank / BACKGROUNDS).backgrounds):
+    found = BackgroundBank(bank / BACKGROUNDS)
+    if not any(background.slots for background in found.backgrounds):
+        raise UserError(f"{bank}: the bank has become empty; delete the folder and make the bank again")
+    gone = [background.path.name for background in found.backgrounds if not background.path.is_file()]
+    if gone:
         raise UserError(
-            f"{bank}: the bank has become empty; delete its {BACKGROUNDS} folder and make it again"
+            f"{bank}: {len(gone)} of its {len(found)} pictures are gone ({gone[0]}); run the same 'ajahr-synth "
+            "backgrounds' again"
         )
 
 
-def prepare_backgrounds(config: GenerateConfig, folder: Path, workers: int, progress: Progress) -> None:
-    """Fill the bank in ``folder`` with every photograph not done yet, or check the bank the job names.
+def prepare_backgrounds(config: GenerateConfig, work: Path, workers: int, progress: Progress) -> None:
+    """Fill the bank in a job's work folder with every photograph not done yet, or check the bank the job names.
 
     Raises:
         UserError: no photograph gives a background; the reasons are counted in the message.
@@ -158,19 +97,79 @@ def prepare_backgrounds(config: GenerateConfig, folder: Path, workers: int, prog
     if config.backgrounds.bank is not None:
         check_bank(config.backgrounds.bank)
         return
-    tasks, dropped = list_photos(config)
+    folder = backgrounds_folder(config, work)
+    tasks, left_out = list_photos(config)
     if not all(is_done(folder, task.index) for task in tasks):
         check_models(config)
     fill_bank(config, folder, tasks, workers, progress)
+    write_left_out(folder, left_out)
     bank = BackgroundBank(folder)
-    for reason, count in bank.drops.items():
-        dropped[reason] += count
-    if dropped:
-        counts = ", ".join(f"{reason} {n}" for reason, n in sorted(dropped.items()))
+    counts = ", ".join(f"{reason} {n}" for reason, n in sorted(bank.drops.items()))
+    if counts:
         progress.note(f"dropped on the way: {counts}")
     if not any(background.slots for background in bank.backgrounds):
-        counts = ", ".join(f"{reason} {n}" for reason, n in sorted(dropped.items())) or "no photographs"
-        raise UserError(f"no photograph gives a place for a person ({counts}); add others under 'photos'")
+        raise UserError(
+            f"no photograph gives a place for a person ({counts or 'no photographs'}); add others under 'photos'"
+        )
+
+
+def inputs_sha256(config: GenerateConfig) -> dict[str, str]:
+    """What the files are that a dataset is made from and that its configuration only names.
+
+    The photographs of a job of its own are not among them: there may be a hundred thousand.
+
+    Raises:
+        UserError: a file is not there.
+    """
+    found = {f"poses.sources {name}": digest for name, digest in sources_sha256(config).items()}
+    if config.backgrounds.bank is not None:
+        check_bank(config.backgrounds.bank)
+        found["backgrounds.bank"] = bank_sha256(config.backgrounds.bank / BACKGROUNDS)
+    return found
+
+
+def poses_folder(config: GenerateConfig, work: Path) -> Path | None:
+    """Where the pose bank of a job is; None where no source is read from files."""
+    return work / POSES if file_sources(config) else None
+
+
+def work_drops(config: GenerateConfig, work: Path) -> dict[str, int]:
+    """What was dropped before any shard, by reason: photographs, people in them (``person_``), poses (``pose_``)."""
+    drops = Counter(open_backgrounds(config, work).drops)
+    return dict(drops + Counter(PoseBank(poses_folder(config, work)).drops))
+
+
+def prepare_poses(config: GenerateConfig, work: Path, workers: int, progress: Progress) -> None:
+    """Make the pose bank, once the backgrounds are there.
+
+    Raises:
+        UserError: a file is not of its format, or no source of poses has any.
+    """
+    folder = poses_folder(config, work)
+    if folder is not None:
+        build_poses(config, backgrounds_folder(config, work), folder, workers, progress)
+    kinds = {source.kind for source in config.poses.sources if source.weight > 0}
+    if kinds == {"smplify"} and not open_backgrounds(config, work).fitted:
+        raise UserError(
+            "poses.sources: nobody in the photographs has a fit to take the pose from; name another source, or "
+            "photographs with keypoints (backgrounds.keypoints finds them)"
+        )
+
+
+def open_backgrounds(config: GenerateConfig, work: Path) -> BackgroundBank:
+    """The backgrounds of a job's own split.
+
+    Raises:
+        UserError: none is left of them.
+    """
+    folder, shares = backgrounds_folder(config, work), config.split_shares
+    bank = BackgroundBank(
+        folder, keep=(lambda photo: photo_split(photo, shares) == config.split) if shares else None
+    )
+    if not len(bank):
+        where = f" in split {config.split!r}" if shares else ""
+        raise UserError(f"{folder}: no background{where}; the bank is empty, make it again")
+    return bank
 
 
 def check_models(config: GenerateConfig) -> None:
@@ -202,48 +201,71 @@ def fill_bank(
 
 
 def prepare_one(config: GenerateConfig, folder: Path, task: PhotoTask, tick: Callable[[], None]) -> None:
-    """Put one photograph into the bank, or note why it was given up."""
-    options = config.backgrounds
-    try:
-        if task.photo is None:
-            clean = prepare_clean(
-                task.path, max_side=options.max_side, source=task.source, licence=task.licence
-            )
-            slots = invented_slots(clean, task.index)
+    """Put one photograph, or the first of its stand-ins that will do, into the bank; or note why none did."""
+    reasons: list[str] = []
+    for photo in (task.photo, *task.others):
+        try:
+            clean, slots = _cleaned(config, task, photo)
+        except Drop as drop:
+            reasons.append(drop.reason)
         else:
-            tools = backends_of_this_process(options, device_for(options, config.run.device))
-            clean = prepare_photo(
-                task.photo,
-                segmenter=tools.segmenter,
-                inpainter=tools.inpainter,
-                detector=tools.detector,
-                checker=tools.checker,
-                distance=tools.distance,
-                max_side=options.max_side,
-                ssim_min=options.ssim_min,
-                max_people=options.max_people,
-                min_person_px=options.min_person_px,
-            )
-            slots = person_slots(clean, config)
-        if not slots:
-            raise Drop("no_place_for_a_person")
-    except Drop as drop:
-        write_drop(folder, task.index, str(task.path.name), drop.reason)
+            skipped = clean.skipped_people + Counter(f"frame_{reason}" for reason in reasons)
+            path = task.path if photo is None else photo.path
+            write_entry(folder, task.index, clean.image, _entry(clean, slots, path, task, skipped))
+            break
     else:
-        height, width = clean.image.shape[:2]
-        entry = {
-            "source": task.source,
-            "photo": task.path.stem,
-            "licence": task.licence,
-            "width": width,
-            "height": height,
-            "ssim": clean.ssim,
-            "lpips": clean.lpips,
-            "grey": is_grey(clean.image),
-            "slots": [slot_to_json(slot) for slot in slots],
-        }
-        write_entry(folder, task.index, clean.image, entry)
+        write_drop(folder, task.index, str(task.path.name), reasons[0])
     tick()
+
+
+def _cleaned(
+    config: GenerateConfig, task: PhotoTask, photo: Photo | None
+) -> tuple[CleanBackground, list[Slot]]:
+    """The photograph without people and the places in it. Drop when there are none."""
+    options = config.backgrounds
+    if photo is None:
+        clean = prepare_clean(task.path, max_side=options.max_side, source=task.source, licence=task.licence)
+        slots = invented_slots(clean, task.index)
+    else:
+        tools = backends_of_this_process(options, device_for(options, config.run.device))
+        clean = prepare_photo(
+            photo,
+            segmenter=tools.segmenter,
+            inpainter=tools.inpainter,
+            detector=tools.detector,
+            checker=tools.checker,
+            distance=tools.distance,
+            keypoints=tools.keypoints,
+            max_side=options.max_side,
+            ssim_min=options.ssim_min,
+            max_people=options.max_people,
+            min_person_px=options.min_person_px,
+        )
+        slots = person_slots(clean, config)
+    if not slots:
+        raise Drop("no_place_for_a_person")
+    return clean, slots
+
+
+def _entry(
+    clean: CleanBackground, slots: list[Slot], path: Path, task: PhotoTask, skipped: Counter[str]
+) -> dict[str, Any]:
+    """What the bank says of a picture."""
+    height, width = clean.image.shape[:2]
+    return {
+        "source": task.source,
+        "photo": path.stem,
+        "licence": task.licence,
+        "width": width,
+        "height": height,
+        "scale": clean.scale,
+        "ssim": clean.ssim,
+        "lpips": clean.lpips,
+        "grey": is_grey(clean.image),
+        "traits": to_json(measure_photo(clean.image, clean.hole, clean.jpeg_quality)),
+        "skipped": dict(sorted(skipped.items())),
+        "slots": [slot_to_json(slot) for slot in slots],
+    }
 
 
 # ----------------------------------------------------------------------------------------------------- slots
@@ -277,13 +299,22 @@ def _slot(clean: CleanBackground, person: PersonSlot, fit, max_error: float) -> 
     """The place of one removed person; None where nothing tells how large people are there."""
     x0, y0, x1, y1 = (float(v) for v in person.bbox_xyxy)
     light = _light(clean, person.bbox_xyxy)
+    traits = measure_place(clean.image, clean.hole, np.asarray(person.bbox_xyxy, np.float64), person.blur_px)
     if fit is None or fit.error > max_error:
         height, width = clean.image.shape[:2]
         if min(x0, y0) < _BORDER_PX or x1 > width - _BORDER_PX or y1 > height - _BORDER_PX:
             return None  # cut off by the border: the box is not the person's height
         # the longer side, so that somebody sitting or lying is not made a child
         scale = max(y1 - y0, x1 - x0) / _STANDING_M
-        return Slot((x0, y0, x1, y1), scale, (x0 + x1) / 2, y1, light=light)
+        return Slot(
+            (x0, y0, x1, y1),
+            scale,
+            (x0 + x1) / 2,
+            y1,
+            light=light,
+            traits=traits,
+            source_id=person.source_id,
+        )
     return Slot(
         (x0, y0, x1, y1),
         fit.px_per_m,
@@ -294,6 +325,8 @@ def _slot(clean: CleanBackground, person: PersonSlot, fit, max_error: float) -> 
         fit.pelvis_px,
         fit.error,
         light,
+        traits,
+        person.source_id,
     )
 
 
@@ -309,12 +342,16 @@ def invented_slots(clean: CleanBackground, index: int) -> list[Slot]:
         x = width * rng.uniform(0.2, 0.8)
         half = 0.35 * scale
         box = (x - half, ground - _STANDING_M * scale, x + half, ground)
-        slots.append(Slot(box, scale, x, ground, light=_light(clean, np.array(box))))
+        traits = measure_place(clean.image, clean.hole, np.array(box))
+        slots.append(Slot(box, scale, x, ground, light=_light(clean, np.array(box)), traits=traits))
     return slots
 
 
 def _light(clean: CleanBackground, bbox_xyxy: np.ndarray) -> list[float]:
-    light = estimate_light(clean.image, np.asarray(bbox_xyxy, np.float64))
+    # everybody in the photograph: one alone may wear black
+    levels = [slot.level for slot in clean.slots if slot.level is not None]
+    level = float(np.mean(levels)) if levels else None
+    light = estimate_light(clean.image, np.asarray(bbox_xyxy, np.float64), level)
     values = np.concatenate([light.ambient_rgb, light.directional_rgb, light.direction])
     return [round(float(v), 6) for v in values]
 
@@ -337,9 +374,10 @@ def texture_source(
             raise UserError(
                 "config: appearance.kind bedlam needs 'appearance.bank', the folder of BEDLAM's textures"
             )
-        return BedlamTextures(appearance.bank)
+        return _dealt(config, BedlamTextures(appearance.bank))
     if appearance.bank is not None:
-        return TextureBank(appearance.bank)
+        return _dealt(config, TextureBank(appearance.bank))
+    # a bank of this dataset's own: the textures of another split have another seed
     folder = work / "textures"
     if workers == 0 or progress is None:
         return TextureBank(folder)
@@ -349,7 +387,12 @@ def texture_source(
             body,
             per_group=appearance.per_group,
             size=appearance.size,
-            seed=config.seed,
+            seed=split_seed(config.seed, config.split, config.split_shares),
             workers=workers,
             tick=tick,
         )
+
+
+def _dealt(config: GenerateConfig, bank: TextureSource) -> TextureSource:
+    """Of a bank that several datasets share, the textures of this one's split."""
+    return DealtTextures(bank, config.split, config.split_shares) if config.split_shares else bank

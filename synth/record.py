@@ -31,7 +31,7 @@ class Cutout:
 
     Attributes:
         rgba_premultiplied: Its own small picture, colours multiplied by coverage.
-        left, top: Where its corner lies in the picture, px; may be outside.
+        left, top: Where its corner lies in the picture, px. What reaches beyond the picture is cut off already.
     """
 
     rgba_premultiplied: UInt8[np.ndarray, "height width 4"]

@@ -14,15 +14,15 @@ import json
 import os
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import ajahr
 from ajahr.data.fields import SCHEMA_VERSION, FieldReader, parse_json
-from ajahr.data.files import make_folder, remove_stale, write_atomic
+from ajahr.data.files import make_folder, remove_stale, sha256_of, write_atomic
 from ajahr.data.npz import NpzArrays, read_npz
 from ajahr.data.shards import (
     Counts,
@@ -95,6 +95,8 @@ class RunStamp:
     config: dict[str, Any]
     body: BodyStamp
     code: str
+    inputs: dict[str, str] = field(default_factory=dict)
+    """SHA-256 of what the configuration only names: the bank of backgrounds, files of poses."""
 
     def tree(self) -> dict[str, Any]:
         return {
@@ -103,6 +105,7 @@ class RunStamp:
             "config": self.config,
             "body": vars(self.body),
             "code": self.code,
+            "inputs": self.inputs,
         }
 
     @staticmethod
@@ -113,6 +116,7 @@ class RunStamp:
             config=fields.take("config", dict),
             body=BodyStamp(body.take("name", str), body.take("licence", str), body.take("sha256", dict)),
             code=fields.take("code", str),
+            inputs=fields.take("inputs", dict) if fields.has("inputs") else {},
         )
         body.done()
         return stamp
@@ -288,6 +292,25 @@ def read_manifest(folder: Path) -> Manifest:
             raise UserError(f"{folder}: the dataset is not finished; run the command that makes it again")
         raise UserError(f"{folder}: no dataset here (no {MANIFEST_NAME}); make one with ajahr-synth generate")
     return Manifest.decode(read_bytes(path), str(path))
+
+
+def damaged_shards(folder: Path, manifest: Manifest, tick: Callable[[], None] = lambda: None) -> list[int]:
+    """Numbers of the shards of which a file is missing, is not what dataset.json says, or has lost its note."""
+    damaged = []
+    for number, entry in enumerate(manifest.shards):
+        paths = shard_paths(folder, number)
+        try:
+            note = read_note(paths.note)
+            whole = (note.tar, note.npz) == (entry.tar, entry.npz) and all(
+                path.stat().st_size == stamp.size and sha256_of(path) == stamp.sha256
+                for path, stamp in ((paths.tar, entry.tar), (paths.npz, entry.npz))
+            )
+        except (UserError, OSError):
+            whole = False
+        if not whole:
+            damaged.append(number)
+        tick()
+    return damaged
 
 
 class Dataset:

@@ -46,6 +46,10 @@ class FieldReader:
     def fail(self, key: str, problem: str) -> UserError:
         return UserError(f"{self.where}: key '{key}' {problem}; remake this file")
 
+    def has(self, key: str) -> bool:
+        """Whether the key is there and not taken."""
+        return key in self._tree
+
     def take(self, key: str, *kinds: type) -> Any:
         """The value of ``key``, of one of ``kinds``."""
         if key not in self._tree:

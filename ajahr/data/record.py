@@ -44,7 +44,7 @@ DECIMALS = {"px": 3, "m": 6, "rad": 6, "betas": 6, "focal": 4}
 KEY_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 """A sample key has no dot: WebDataset ends the key at the first one."""
 GENDERS = ("female", "male", "neutral")
-POSE_KINDS = ("sampled", "fitted")
+POSE_KINDS = ("sampled", "fitted", "captured")
 
 
 HARD_CASES = (
@@ -88,7 +88,8 @@ class Appearance:
 
 @dataclass(frozen=True)
 class PoseSource:
-    """Where a pose is from: ``sampled`` from a family (its name), or ``fitted`` to somebody in a photo."""
+    """Where a pose is from: ``sampled`` from a family (its name), ``fitted`` to somebody in a photo, or ``captured``
+    by motion capture (the name of the source)."""
 
     kind: str
     name: str

@@ -86,7 +86,7 @@ def count_record(record: ImageRecord) -> Counts:
             if kind is not None:
                 counts["prosthesis", kind] += 1
         source = person.pose_source
-        counts["pose", f"sampled/{source.name}" if source.kind == "sampled" else source.kind] += 1
+        counts["pose", source.kind if source.name == source.kind else f"{source.kind}/{source.name}"] += 1
     return counts
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
@@ -13,10 +13,13 @@ from jaxtyping import Bool, Float32, UInt8
 
 from ajahr.data.images import ImageError, LoadedImage, load_image
 from ajahr.data.readers.people import PersonAnnotation, Photo, check_box, keep_inside
-from synth.photos.detect import Detector, PersonCheck, add_detected
+from synth.photos.detect import Detector, KeypointDetector, PersonCheck, add_detected
 from synth.photos.inpaint import ExemplarInpainter, Inpainter
+from synth.photos.light import person_level
 from synth.photos.quality import ssim
 from synth.photos.segment import AnnotationSegmenter, Segmenter, widen
+from synth.realism.blur import estimate_blur
+from synth.realism.jpeg import jpeg_quality
 from synth.record import Drop
 
 MIN_SIDE_PX = 64
@@ -36,6 +39,9 @@ class PersonSlot:
         mask: Their pixels within ``mask_box``, before widening.
         mask_box: (x0, y0, x1, y1), whole px.
         source_id: The annotation's own number.
+        scores: Of keypoints that were detected, 0..1; None for annotated ones.
+        level: How bright they looked (`person_level`), or None.
+        blur_px: How unsharp they were (`estimate_blur`), or None.
     """
 
     bbox_xyxy: Float32[np.ndarray, "xyxy=4"]
@@ -44,10 +50,15 @@ class PersonSlot:
     mask: Bool[np.ndarray, "h w"]
     mask_box: tuple[int, int, int, int]
     source_id: str
+    scores: Float32[np.ndarray, "keypoints=17"] | None = None
+    level: float | None = None
+    blur_px: float | None = None
 
     @property
     def confidence(self) -> Float32[np.ndarray, "keypoints=17"]:
-        """As `PersonAnnotation.keypoint_confidence`."""
+        """A detector's scores, else as `PersonAnnotation.keypoint_confidence`."""
+        if self.scores is not None:
+            return self.scores
         return PersonAnnotation(self.bbox_xyxy, keypoints_coco17=self.keypoints_coco17).keypoint_confidence
 
 
@@ -66,6 +77,7 @@ class CleanBackground:
         licence: One line.
         skipped_people: Reason to number of people removed or ignored without becoming a slot.
         lpips: Perceptual distance to the photograph, where it was measured.
+        jpeg_quality: Of the photograph's file; None for no JPEG.
     """
 
     image: UInt8[np.ndarray, "height width 3"]
@@ -78,6 +90,7 @@ class CleanBackground:
     licence: str
     skipped_people: Counter[str] = field(default_factory=Counter)
     lpips: float | None = None
+    jpeg_quality: int | None = None
 
 
 def prepare_photo(
@@ -88,6 +101,7 @@ def prepare_photo(
     detector: Detector | None = None,
     checker: PersonCheck | None = None,
     distance: Callable[[np.ndarray, np.ndarray], float] | None = None,
+    keypoints: KeypointDetector | None = None,
     max_side: int = 640,
     ssim_min: float = 0.5,
     max_people: int = 12,
@@ -102,6 +116,7 @@ def prepare_photo(
         detector: Finds people the annotations leave out.
         checker: Looks for people left in the result.
         distance: Perceptual distance of photograph and result, recorded with it.
+        keypoints: Finds the keypoints of people whose annotation has none.
         max_side: The photograph is scaled down so that its longer side is at most this, px.
         ssim_min: Least similarity of the result to the photograph (paper, supplementary A: 0.5).
         max_people: Most people, crowd regions not counted.
@@ -149,7 +164,7 @@ def prepare_photo(
         elif person.bbox_xyxy[3] - person.bbox_xyxy[1] < min_person_px:
             skipped["too_small"] += 1
         else:
-            slots.append(_slot(person, mask))
+            slots.append(_slot(person, mask, image))
     if not hole.any():
         raise Drop("no_usable_person")
     if hole.mean() > MAX_HOLE_SHARE:
@@ -164,10 +179,36 @@ def prepare_photo(
             places.extend(detector(clean)[:, :4])
         if checker(clean, np.stack(places)):
             raise Drop("person_left")
+    if keypoints is not None:
+        slots = _with_keypoints(slots, image, keypoints)
     lpips = None if distance is None else distance(image, clean)
     return CleanBackground(
-        clean, tuple(slots), hole, similarity, scale, photo.path, photo.source, photo.licence, skipped, lpips
+        clean,
+        tuple(slots),
+        hole,
+        similarity,
+        scale,
+        photo.path,
+        photo.source,
+        photo.licence,
+        skipped,
+        lpips,
+        jpeg_quality(photo.path.read_bytes()),
     )
+
+
+def _with_keypoints(
+    slots: list[PersonSlot], image: UInt8[np.ndarray, "height width 3"], detector: KeypointDetector
+) -> list[PersonSlot]:
+    """The slots, those without annotated keypoints with the detected ones."""
+    bare = [i for i, slot in enumerate(slots) if slot.keypoints_coco17 is None]
+    if bare:
+        found = detector(image, np.stack([slots[i].bbox_xyxy for i in bare]))
+        for i, points in zip(bare, found, strict=True):
+            visible = np.where(points[:, 2:] > 0, np.float32(2), np.float32(0))
+            keypoints = np.concatenate([points[:, :2], visible], axis=1)
+            slots[i] = replace(slots[i], keypoints_coco17=keypoints, scores=points[:, 2].copy())
+    return slots
 
 
 def prepare_clean(
@@ -180,7 +221,8 @@ def prepare_clean(
     """
     image, scale = _scaled(_load(Path(path)), max_side)
     hole = np.zeros(image.shape[:2], bool)
-    return CleanBackground(image, (), hole, 1.0, scale, Path(path), source, licence)
+    quality = jpeg_quality(Path(path).read_bytes())
+    return CleanBackground(image, (), hole, 1.0, scale, Path(path), source, licence, jpeg_quality=quality)
 
 
 def _load(path: Path) -> LoadedImage:
@@ -217,7 +259,11 @@ def _fit(person: PersonAnnotation, size: tuple[int, int]) -> PersonAnnotation | 
     )
 
 
-def _slot(person: PersonAnnotation, mask: Bool[np.ndarray, "height width"]) -> PersonSlot:
+def _slot(
+    person: PersonAnnotation,
+    mask: Bool[np.ndarray, "height width"],
+    image: UInt8[np.ndarray, "height width 3"],
+) -> PersonSlot:
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     x0, y0, x1, y1 = (int(v) for v in (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1))
     return PersonSlot(
@@ -227,4 +273,6 @@ def _slot(person: PersonAnnotation, mask: Bool[np.ndarray, "height width"]) -> P
         mask[y0:y1, x0:x1].copy(),
         (x0, y0, x1, y1),
         person.source_id,
+        level=person_level(image, mask),
+        blur_px=estimate_blur(image, cv2.dilate(mask.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0),
     )

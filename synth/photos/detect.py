@@ -34,6 +34,15 @@ class PersonCheck(Protocol):
     ) -> int: ...
 
 
+@runtime_checkable
+class KeypointDetector(Protocol):
+    """Finds COCO's 17 keypoints of the people in boxes: px, and a score 0..1; 0 where it sees nobody."""
+
+    def __call__(
+        self, image: UInt8[np.ndarray, "height width 3"], boxes_xyxy: Float32[np.ndarray, "people 4"]
+    ) -> Float32[np.ndarray, "people 17 3"]: ...
+
+
 def add_detected(
     annotated: Sequence[PersonAnnotation], found: Float32[np.ndarray, "people xyxys=5"]
 ) -> list[PersonAnnotation]:

@@ -18,19 +18,26 @@ def camera_of(path: Path) -> str | None:
     ``S1_Directions_1.54138969_000001.jpg``, ``Directions.54138969/000001.jpg`` and
     ``s_01_act_02_subact_01_ca_01_000001.jpg`` are all of the first camera.
     """
-    for name in (path.name, path.parent.name):
-        if found := _SERIAL.search(name):
-            return found[1]
-        if found := _NUMBER.search(name):
-            return H36M_CAMERAS[int(found[1]) - 1]
+    return camera_in(path.name) or camera_in(path.parent.name)
+
+
+def camera_in(name: str) -> str | None:
+    """The camera that a name tells, or None."""
+    if found := _SERIAL.search(name):
+        return found[1]
+    if found := _NUMBER.search(name):
+        return H36M_CAMERAS[int(found[1]) - 1]
     return None
 
 
-def first_frames(files: Iterable[Path]) -> list[Path]:
-    """The first frame of each camera in the order of file names, cameras by their numbers."""
-    first: dict[str, Path] = {}
+def first_frames(files: Iterable[Path], count: int = 1) -> list[list[Path]]:
+    """The first ``count`` frames of each camera in the order of file names, cameras by their numbers.
+
+    One frame is enough; the others are tried when those before them are dropped.
+    """
+    frames: dict[str, list[Path]] = {}
     for path in sorted(files):
         camera = camera_of(path)
-        if camera is not None:
-            first.setdefault(camera, path)
-    return [first[camera] for camera in sorted(first)]
+        if camera is not None and len(frames.setdefault(camera, [])) < count:
+            frames[camera].append(path)
+    return [frames[camera] for camera in sorted(frames)]

@@ -12,12 +12,18 @@ from ajahr.data.files import sha256_of
 from ajahr.data.readers.people import PersonAnnotation
 from synth.config import BackgroundConfig
 from synth.photos.backends.assets import WeightsFile, pick_device
+from synth.photos.backends.keypoints import (
+    VITPOSE_KEYPOINTS,
+    YOLO_KEYPOINTS,
+    VitPoseKeypoints,
+    YoloPoseKeypoints,
+)
 from synth.photos.backends.lama import LAMA_WEIGHTS, LamaInpainter
 from synth.photos.backends.lpips import Lpips, trunk_weights
 from synth.photos.backends.pose_check import VITPOSE_WEIGHTS, VitPoseCheck
 from synth.photos.backends.sam import SAM_WEIGHTS, SamSegmenter
 from synth.photos.backends.yolo import DETECTOR_WEIGHTS, POSE_WEIGHTS, YoloDetector, YoloPoseCheck
-from synth.photos.detect import Detector, PersonCheck
+from synth.photos.detect import Detector, KeypointDetector, PersonCheck
 from synth.photos.inpaint import Inpainter, make_inpainter
 from synth.photos.segment import AnnotationSegmenter, GrabCutSegmenter, Segmenter
 
@@ -33,6 +39,7 @@ class Backends:
     detector: Detector | None = None
     checker: PersonCheck | None = None
     distance: Distance | None = None
+    keypoints: KeypointDetector | None = None
 
 
 def weights_of(options: BackgroundConfig) -> list[tuple[WeightsFile, Path | None]]:
@@ -47,6 +54,9 @@ def weights_of(options: BackgroundConfig) -> list[tuple[WeightsFile, Path | None
         found.append((LAMA_WEIGHTS, options.inpainter_weights))
     if options.checker != "none":
         found.append((checker, options.checker_weights))
+    if options.fit and options.keypoints != "annotated":
+        file = VITPOSE_KEYPOINTS if options.keypoints == "vitpose" else YOLO_KEYPOINTS
+        found.append((file, options.keypoints_weights))
     if options.lpips != "none":
         found.append((trunk_weights(options.lpips), options.lpips_weights))
     return found
@@ -72,7 +82,7 @@ def device_for(options: BackgroundConfig, device: str) -> str:
     Raises:
         UserError: a GPU is asked for and there is none.
     """
-    return pick_device(device) if weights_of(options) else "cpu"
+    return pick_device(device, "run.device") if weights_of(options) else "cpu"
 
 
 def make_backends(options: BackgroundConfig, device: str = "cpu") -> Backends:
@@ -112,7 +122,17 @@ def make_backends(options: BackgroundConfig, device: str = "cpu") -> Backends:
         checker = YoloPoseCheck(options.checker_weights, size=options.detector_size, **look)
     if options.lpips != "none":
         distance = Lpips(options.lpips, options.lpips_weights, device=device)
-    return Backends(segmenter, inpainter, detector, checker, distance)
+    keypoints: KeypointDetector | None = None
+    if options.fit and options.keypoints == "vitpose":
+        keypoints = VitPoseKeypoints(options.keypoints_weights, device=device)
+    elif options.fit and options.keypoints == "yolo_pose":
+        keypoints = YoloPoseKeypoints(
+            options.keypoints_weights,
+            size=options.detector_size,
+            confidence=options.detector_confidence,
+            device=device,
+        )
+    return Backends(segmenter, inpainter, detector, checker, distance, keypoints)
 
 
 def check_backends(options: BackgroundConfig, device: str, tick: Callable[[], None]) -> None:
@@ -134,6 +154,8 @@ def check_backends(options: BackgroundConfig, device: str, tick: Callable[[], No
         backends.checker(clean, box[None])
     if backends.distance is not None:
         backends.distance(image, clean)
+    if backends.keypoints is not None:
+        backends.keypoints(image, box[None])
     tick()
 
 

@@ -31,6 +31,7 @@ class VitPoseCheck:
         keypoints: Keypoints that make a person. The paper drops a picture for any keypoint; a heat map has a
             weak maximum on any texture, so one alone says little.
         device: ``cpu`` or ``cuda``.
+        file: What the weights are called in errors.
 
     Raises:
         MissingAsset: no such folder, or transformers is not installed.
@@ -38,10 +39,16 @@ class VitPoseCheck:
     """
 
     def __init__(
-        self, weights: Path | None, *, confidence: float = 0.5, keypoints: int = 3, device: str = "cpu"
+        self,
+        weights: Path | None,
+        *,
+        confidence: float = 0.5,
+        keypoints: int = 3,
+        device: str = "cpu",
+        file: WeightsFile = VITPOSE_WEIGHTS,
     ) -> None:
-        path = VITPOSE_WEIGHTS.find(weights)
-        transformers = require("transformers", "backgrounds.checker vitpose")
+        path = file.find(weights)
+        transformers = require("transformers", f"{file.key} (ViTPose)")
         transformers.utils.logging.disable_progress_bar()
         try:
             config = transformers.AutoConfig.from_pretrained(path, local_files_only=True)
@@ -54,8 +61,9 @@ class VitPoseCheck:
             if report["missing_keys"]:
                 raise ValueError(f"{len(report['missing_keys'])} weights are missing")
         except Exception as error:  # transformers raises OSError, ValueError, KeyError, safetensors its own
-            raise VITPOSE_WEIGHTS.refuse(path, f"{type(error).__name__}: {error}") from None
+            raise file.refuse(path, f"{type(error).__name__}: {error}") from None
         self._model = model.eval().to(device)
+        self.num_keypoints = int(model.config.num_labels)
         self._experts = model.config.backbone_config.num_experts > 1
         self._confidence, self._keypoints, self._device = confidence, keypoints, device
 
@@ -70,10 +78,16 @@ class VitPoseCheck:
         self, image: UInt8[np.ndarray, "height width 3"], boxes_xyxy: Float32[np.ndarray, "places 4"]
     ) -> Float32[np.ndarray, "places keypoints"]:
         """Score of each keypoint in each place."""
+        return self.keypoints(image, boxes_xyxy)[..., 2]
+
+    def keypoints(
+        self, image: UInt8[np.ndarray, "height width 3"], boxes_xyxy: Float32[np.ndarray, "places 4"]
+    ) -> Float32[np.ndarray, "places keypoints 3"]:
+        """Place (px) and score of each keypoint in each place."""
         import torch
 
         if not len(boxes_xyxy):
-            return np.zeros((0, 1), np.float32)
+            return np.zeros((0, self.num_keypoints, 3), np.float32)
         corner_size = np.concatenate([boxes_xyxy[:, :2], boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]], axis=1)
         found = []
         for start in range(0, len(corner_size), _BATCH):
@@ -85,5 +99,6 @@ class VitPoseCheck:
             with torch.inference_mode():
                 output = self._model(**inputs, dataset_index=expert)
             for person in self._processor.post_process_pose_estimation(output, boxes=boxes)[0]:
-                found.append(person["scores"].float().cpu().numpy())
+                points, scores = person["keypoints"].float(), person["scores"].float()
+                found.append(torch.cat([points, scores[:, None]], 1).cpu().numpy())
         return np.stack(found).astype(np.float32)

@@ -63,6 +63,44 @@ class YoloDetector:
         return np.ascontiguousarray(found[np.argsort(-found[:, 4], kind="stable")], np.float32)
 
 
+class YoloPose:
+    """People and their keypoints by a YOLO pose model.
+
+    Args:
+        weights: A ``.pt`` file of ultralytics.
+        confidence: Least score of a person.
+        size: Longer side of the picture as the network sees it, px.
+        device: ``cpu`` or ``cuda``.
+        file: What the weights are called in errors.
+
+    Raises:
+        MissingAsset: no weights, or ultralytics is not installed.
+        UserError: the file is no pose model.
+    """
+
+    def __init__(
+        self,
+        weights: Path | None,
+        *,
+        confidence: float = 0.5,
+        size: int = 640,
+        device: str = "cpu",
+        file: WeightsFile = POSE_WEIGHTS,
+    ) -> None:
+        self._model = _load(file, weights, ("pose",))
+        self._options = _options(confidence, size, device)
+
+    def __call__(
+        self, image: UInt8[np.ndarray, "height width 3"]
+    ) -> tuple[Float32[np.ndarray, "people 4"], Float32[np.ndarray, "people keypoints 3"]]:
+        """Boxes, and keypoints (px) with their scores."""
+        (result,) = self._model.predict(_bgr(image), **self._options)
+        if result.keypoints is None or result.keypoints.conf is None:
+            return np.zeros((0, 4), np.float32), np.zeros((0, 17, 3), np.float32)
+        boxes = result.boxes.data[:, :4].float().cpu().numpy()
+        return boxes, result.keypoints.data.float().cpu().numpy()
+
+
 class YoloPoseCheck:
     """Looks for people anywhere in a picture with a YOLO pose model.
 
@@ -87,18 +125,15 @@ class YoloPoseCheck:
         size: int = 640,
         device: str = "cpu",
     ) -> None:
-        self._model = _load(POSE_WEIGHTS, weights, ("pose",))
+        self._model = YoloPose(weights, confidence=confidence, size=size, device=device)
         self._confidence, self._keypoints = confidence, keypoints
-        self._options = _options(confidence, size, device)
 
     def __call__(
         self, image: UInt8[np.ndarray, "height width 3"], boxes_xyxy: Float32[np.ndarray, "places 4"]
     ) -> int:
         """How many people are seen; the places where people were are not needed."""
-        (result,) = self._model.predict(_bgr(image), **self._options)
-        if result.keypoints is None or result.keypoints.conf is None:
-            return 0
-        seen = result.keypoints.conf.float().cpu().numpy() >= self._confidence
+        _, keypoints = self._model(image)
+        seen = keypoints[..., 2] >= self._confidence
         return int((seen.sum(axis=1) >= self._keypoints).sum())
 
 

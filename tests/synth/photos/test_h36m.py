@@ -28,7 +28,13 @@ def test_first_frame_of_each_camera():
         for frame in (6, 1)
     ]
     found = first_frames(Path(name) for name in [*names, "other.jpg"])
-    assert [path.name for path in found] == [
-        f"S1_Walking.{camera}_000001.jpg" for camera in (54138969, 55011271, 58860488, 60457274)
+    assert [[path.name for path in frames] for frames in found] == [
+        [f"S1_Walking.{camera}_000001.jpg"] for camera in (54138969, 55011271, 58860488, 60457274)
     ]
     assert first_frames([Path("a.jpg")]) == []
+
+
+def test_the_next_frames_stand_in_for_the_first():
+    names = [f"S1_Walking.54138969_{frame:06d}.jpg" for frame in (11, 1, 6)]
+    (frames,) = first_frames([Path(name) for name in names], count=2)
+    assert [path.name for path in frames] == [names[1], names[2]]
