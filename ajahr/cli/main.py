@@ -20,6 +20,9 @@ COMMANDS = {
         "ajahr.cli.import_weights",
         "published checkpoints (ViTPose, HMR2.0, TokenHMR, AJAHR) to ours, and back",
     ),
+    "predict": Command(
+        "ajahr.cli.predict", "photographs or a video in; limb status, bodies, meshes and pictures out"
+    ),
     "doctor": Command("ajahr.cli.doctor", "which assets are here, what each unlocks, where to get it"),
 }
 

@@ -92,11 +92,14 @@ class Estimates:
         if len(parts) == 1:
             return parts[0]
         names = [field.name for field in fields(cls)]
-        columns: dict[str, Any] = {name: [getattr(part, name) for part in parts] for name in names}
-        return cls(**{name: None if c[0] is None else np.concatenate(c) for name, c in columns.items()})
+        columns: dict[str, Any] = {}
+        for name in names:
+            values = [getattr(part, name) for part in parts]
+            columns[name] = None if values[0] is None else np.concatenate(values)
+        return cls(**columns)
 
 
-def _slice(value: np.ndarray | None, start: int, stop: int) -> np.ndarray | None:
+def _slice(value: Any, start: int, stop: int) -> Any:
     return None if value is None else value[start:stop]
 
 

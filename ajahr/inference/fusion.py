@@ -42,9 +42,7 @@ class LimbFusion:
     running, so that the answer does not flicker.
     """
 
-    def __init__(
-        self, *, forgetting: float = FORGETTING, margin: float = 1.0, patience: int = 3
-    ) -> None:
+    def __init__(self, *, forgetting: float = FORGETTING, margin: float = 1.0, patience: int = 3) -> None:
         self._forgetting, self._margin, self._patience = forgetting, margin, patience
         self._evidence = np.zeros((NUM_LIMBS, NUM_LEVELS))
         self._levels: np.ndarray | None = None

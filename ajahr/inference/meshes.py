@@ -66,6 +66,7 @@ class LimbCutter:
         self._open = _boundary(self._faces, len(body.weights))  # a body that is open somewhere stays so there
         self._colours = limb_colours(body)
         self._cuts: dict[tuple[int, ...], Cut] = {}
+        self._tinted: dict[tuple[int, ...], np.ndarray] = {}
 
     def __call__(
         self, vertices: Float32[np.ndarray, "vertices 3"], limb_levels: Sequence[int] | Int[np.ndarray, " 4"]
@@ -91,7 +92,14 @@ class LimbCutter:
 
     def colours(self, limb_levels: Sequence[int] | Int[np.ndarray, " 4"]) -> UInt8[np.ndarray, "vertices 3"]:
         """Colour of every vertex of the uncut body: limbs by their colours, ends of residual limbs magenta."""
-        share = self._absent_share(tuple(int(level) for level in limb_levels))[:, None]
+        key = tuple(int(level) for level in limb_levels)
+        found = self._tinted.get(key)
+        if found is None:
+            found = self._tinted[key] = self._tint(key)
+        return found
+
+    def _tint(self, levels: tuple[int, ...]) -> np.ndarray:
+        share = self._absent_share(levels)[:, None]
         blend = np.clip((share - 0.1) / 0.4, 0, 1)
         blend = blend * blend * (3 - 2 * blend)
         mixed = self._colours * (1 - blend) + np.array(RESIDUAL_COLOUR, np.float32) * blend

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -80,6 +80,15 @@ class Person:
         """``"left elbow, right hip"``, ``"intact"``."""
         lost = [class_name(limb, self.limb_levels[limb]) for limb in LIMBS if self.limb_levels[limb]]
         return ", ".join(lost).replace("_", " ") or "intact"
+
+    def with_body(
+        self,
+        vertices: Float32[np.ndarray, "vertices 3"],
+        joints: Float32[np.ndarray, "joints=24 3"],
+        keypoints_3d: Float32[np.ndarray, "j44=44 3"],
+    ) -> Person:
+        """The same person with another mesh."""
+        return replace(self, vertices=vertices, joints=joints, keypoints_3d=keypoints_3d)
 
     def document(self) -> dict[str, Any]:
         """The person as plain values for JSON. Joints and keypoints that do not exist are null."""

@@ -11,7 +11,7 @@ result.save("predictions")
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,15 +46,18 @@ SHIPPED_WEIGHTS = Path(__file__).parent / "weights"
 MAX_PIXELS = 16_000_000
 """Larger photographs are read at a half, a quarter ... of their size; coordinates stay those of the file."""
 
+_MOST_HELD = 128_000_000
+"""Pixels (bytes) of pictures that wait for a batch to fill."""
+
 ImageLike = str | Path | Image.Image | np.ndarray | LoadedImage
 
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """A picture to predict; ``people`` None asks the detector."""
+    """A picture to predict; ``people`` None, or a function that returns it, asks the detector."""
 
     image: ImageLike
-    people: People | None = None
+    people: People | Callable[[LoadedImage], People | None] | None = None
     name: str = ""
 
 
@@ -175,7 +178,15 @@ class AJAHR:
             ValueError: boxes and keypoints that do not fit each other.
         """
         given = None if boxes is None else People.of(boxes, None, keypoints)
-        prepared = self.prepare(Request(image, given))
+        return self.predict_one(Request(image, given))
+
+    def predict_one(self, request: Request) -> ImageResult:
+        """The people of one picture.
+
+        Raises:
+            UserError: the picture cannot be read.
+        """
+        prepared = self.prepare(request)
         estimates = None if prepared.crops is None else self.estimator(prepared.crops)
         return self._result(prepared, estimates)
 
@@ -191,14 +202,17 @@ class AJAHR:
             ahead: pictures read before they are needed.
         """
         waiting: deque[tuple[_Prepared | Failure, int]] = deque()
-        count = 0
+        count = held = 0
         for prepared in self._read_ahead(requests, ahead):
-            people = 0 if isinstance(prepared, Failure) else len(prepared.people)
+            people = 0
+            if isinstance(prepared, _Prepared):
+                people = len(prepared.people)
+                held += prepared.image.pixels.nbytes
             waiting.append((prepared, people))
             count += people
-            if count >= self.estimator.batch_size or len(waiting) >= 4 * self.estimator.batch_size:
+            if count >= self.estimator.batch_size or held > _MOST_HELD:
                 yield from self._flush(waiting)
-                count = 0
+                count = held = 0
         yield from self._flush(waiting)
 
     def prepare(self, request: Request) -> _Prepared:
@@ -211,7 +225,8 @@ class AJAHR:
         name = request.name or (
             Path(request.image).name if isinstance(request.image, str | Path) else "picture.jpg"
         )
-        people = request.people
+        asked = request.people
+        people = asked if asked is None or isinstance(asked, People) else asked(image)
         if people is None:
             people = self._detect(image)
         people = people.usable(image.full_size)

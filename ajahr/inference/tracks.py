@@ -49,9 +49,7 @@ class Tracker:
         self._tracks: list[_Track] = []
         self._next = 0
 
-    def update(
-        self, frame: int, boxes_xyxy: Float32[np.ndarray, "people 4"]
-    ) -> Int64[np.ndarray, " people"]:
+    def update(self, frame: int, boxes_xyxy: Float32[np.ndarray, "people 4"]) -> Int64[np.ndarray, " people"]:
         """Track of each box of a frame; frames come in ascending order."""
         self._tracks = [track for track in self._tracks if frame - track.frame <= self.max_gap + 1]
         numbers = np.full(len(boxes_xyxy), -1, np.int64)

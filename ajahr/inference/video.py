@@ -1,0 +1,337 @@
+"""People through a video: found frame by frame, tracked, judged once for the whole of it.
+
+A file is read twice. First every frame is predicted and people are tracked; then each track gets one limb
+status (`ajahr.inference.fusion`) and one shape (the median), frames the status contradicts are regressed
+again with the right tokenizer, short gaps are filled from boxes in between, and the overlay is drawn. A
+camera is read once: its status is what is known by then.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ajahr.body.fast import FastBody
+from ajahr.geometry.cameras import Camera, crop_to_full_translation
+from ajahr.inference.ahead import in_order
+from ajahr.inference.estimator import cut_people
+from ajahr.inference.frames import VideoFile, VideoFrames
+from ajahr.inference.fusion import LimbFusion, fuse
+from ajahr.inference.given import GivenPeople
+from ajahr.inference.people import People
+from ajahr.inference.person import Person
+from ajahr.inference.predictor import AJAHR, Request, as_loaded
+from ajahr.inference.results import ImageResult
+from ajahr.inference.tracks import Tracker
+
+_DRAWERS = 2
+
+
+@dataclass(eq=False)
+class Sighting:
+    """A person in one frame. Arrays as in `Person`; 3D ones are filled when the track's status is known."""
+
+    frame: int
+    box: np.ndarray
+    score: float
+    keypoints: np.ndarray
+    probabilities: np.ndarray | None
+    """(4, 4), of this frame alone; None for a frame filled in between two sightings."""
+    amputee: bool
+    """Which tokenizer decoded the pose."""
+    pose_rotmat: np.ndarray
+    betas: np.ndarray
+    crop_camera: np.ndarray
+    centre: np.ndarray
+    side: float
+    filled: bool = False
+    translation: np.ndarray = field(default_factory=lambda: np.zeros(3, np.float32))
+    joints: np.ndarray = field(default_factory=lambda: np.zeros((24, 3), np.float32))
+    keypoints_3d: np.ndarray = field(default_factory=lambda: np.zeros((44, 3), np.float32))
+
+    @classmethod
+    def of(cls, frame: int, person: Person) -> Sighting:
+        return cls(
+            frame,
+            person.bbox_xyxy.copy(),
+            person.score,
+            person.keypoints.copy(),
+            None if person.limb_probabilities is None else person.limb_probabilities.copy(),
+            person.is_amputee,
+            person.pose_rotmat.copy(),
+            person.betas.copy(),
+            person.crop_camera.copy(),
+            person.crop_centre.copy(),
+            person.crop_side,
+        )
+
+
+@dataclass(eq=False)
+class PersonTrack:
+    """One person through the video."""
+
+    number: int
+    sightings: list[Sighting]
+    limb_levels: np.ndarray = field(default_factory=lambda: np.zeros(4, np.int64))
+    limb_probabilities: np.ndarray | None = None
+    """(4, 4), fused over the track."""
+    betas: np.ndarray = field(default_factory=lambda: np.zeros(10, np.float32))
+
+    @property
+    def is_amputee(self) -> bool:
+        return bool(self.limb_levels.any())
+
+    def settle(self) -> None:
+        """Limb status and shape from every frame."""
+        seen = [one for one in self.sightings if one.probabilities is not None]
+        if seen:
+            probabilities = np.stack([one.probabilities for one in seen])  # type: ignore[arg-type]
+            weights = np.array([max(one.score, 0.0) for one in seen])
+            self.limb_probabilities = fuse(probabilities, weights).astype(np.float32)
+            self.limb_levels = self.limb_probabilities.argmax(1).astype(np.int64)
+        self.betas = np.median([one.betas for one in self.sightings], axis=0).astype(np.float32)
+
+    def fill_gaps(self, max_gap: int) -> list[Sighting]:
+        """Sightings between those at most ``max_gap`` frames apart: boxes and keypoints on straight lines."""
+        filled = []
+        for a, b in zip(self.sightings, self.sightings[1:], strict=False):
+            for frame in range(a.frame + 1, b.frame) if b.frame - a.frame <= max_gap + 1 else ():
+                t = np.float32((frame - a.frame) / (b.frame - a.frame))
+                keypoints = (1 - t) * a.keypoints + t * b.keypoints
+                keypoints[:, 2] = np.minimum(a.keypoints[:, 2], b.keypoints[:, 2])
+                box = (1 - t) * a.box + t * b.box
+                filled.append(
+                    Sighting(
+                        frame, box, min(a.score, b.score), keypoints, None, a.amputee, a.pose_rotmat,
+                        a.betas, a.crop_camera, (1 - t) * a.centre + t * b.centre,
+                        float((1 - t) * a.side + t * b.side), filled=True,
+                    )
+                )  # fmt: skip
+        self.sightings = sorted([*self.sightings, *filled], key=lambda one: one.frame)
+        return filled
+
+
+@dataclass(eq=False)
+class VideoResult:
+    """The people of a video."""
+
+    name: str
+    camera: Camera
+    fps: float
+    frames: int
+    """Read, damaged ones not counted."""
+    damaged: list[int]
+    """Numbers of frames that could not be decoded."""
+    tracks: list[PersonTrack]
+    overlay: Path | None = None
+
+
+class VideoPredictor:
+    """Predicts one video.
+
+    Args:
+        model: the predictor.
+        given: people by frame number; the model's detector where None.
+        max_gap: frames a person may be out of sight and still be the same track.
+        tick: called once a frame and pass.
+    """
+
+    def __init__(
+        self,
+        model: AJAHR,
+        *,
+        given: GivenPeople | None = None,
+        max_gap: int = 15,
+        tick: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._model, self._given, self._tick = model, given, tick
+        self._tracker, self._max_gap = Tracker(max_gap=max_gap), max_gap
+        self._body = FastBody(model.painter.body)
+        self._tracks: dict[int, PersonTrack] = {}
+        self._damaged: list[int] = []
+        self._read = 0
+        self._camera = Camera.hmr(1, 1)
+
+    def run(
+        self, source: str | Path | int, overlay: Path | None = None, *, max_frames: int | None = None
+    ) -> VideoResult:
+        """Predict, and draw an overlay video if a path is given.
+
+        A camera is read until ``max_frames`` or Ctrl-C.
+
+        Raises:
+            UserError: no such file or camera, not one readable frame, or the overlay cannot be written.
+        """
+        with VideoFrames(source) as frames:
+            fps, name = frames.fps, frames.name
+            if frames.live:
+                written = self._live(frames, overlay, max_frames)
+            else:
+                self._look(frames, max_frames)
+        if not isinstance(source, int):
+            redo = self._settle()
+            written = self._draw(source, overlay, fps, max_frames, redo)
+        tracks = [self._tracks[number] for number in sorted(self._tracks)]
+        return VideoResult(name, self._camera, fps, self._read, self._damaged, tracks, written)
+
+    # ----------------------------------------------------------------------------------- first pass
+
+    def _look(self, frames: VideoFrames, max_frames: int | None) -> None:
+        def requests() -> Iterator[Request]:
+            for index, pixels in frames:
+                if max_frames is not None and index >= max_frames:
+                    return
+                if pixels is None:
+                    self._damaged.append(index)
+                    self._tick()
+                else:
+                    yield self._request(index, pixels)
+
+        for result in self._model.predict_many(requests()):
+            if isinstance(result, ImageResult):
+                self._add(int(result.name), result)
+                self._tick()
+
+    def _request(self, index: int, pixels: np.ndarray) -> Request:
+        people = None
+        if self._given is not None:
+            people = self._given.of(str(index)) or People.nobody()
+        return Request(pixels, people, str(index))
+
+    def _add(self, index: int, result: ImageResult) -> list[tuple[PersonTrack, Sighting]]:
+        self._camera = result.camera
+        self._read += 1
+        boxes = [person.bbox_xyxy for person in result.people]
+        numbers = self._tracker.update(index, np.array(boxes, np.float32).reshape(-1, 4))
+        added = []
+        for number, person in zip(numbers.tolist(), result.people, strict=True):
+            track = self._tracks.setdefault(number, PersonTrack(number, []))
+            track.sightings.append(Sighting.of(index, person))
+            added.append((track, track.sightings[-1]))
+        return added
+
+    # ---------------------------------------------------------------------------------- second pass
+
+    def _settle(self) -> dict[int, list[tuple[PersonTrack, Sighting]]]:
+        """Status of every track; which sightings to regress again, by frame."""
+        redo: defaultdict[int, list[tuple[PersonTrack, Sighting]]] = defaultdict(list)
+        for track in self._tracks.values():
+            track.settle()
+            wrong = [one for one in track.sightings if one.amputee != track.is_amputee]
+            for sighting in [*track.fill_gaps(self._max_gap), *wrong]:
+                redo[sighting.frame].append((track, sighting))
+        return redo
+
+    def _draw(
+        self,
+        source: str | Path,
+        overlay: Path | None,
+        fps: float,
+        max_frames: int | None,
+        redo: dict[int, list[tuple[PersonTrack, Sighting]]],
+    ) -> Path | None:
+        by_frame: defaultdict[int, list[tuple[PersonTrack, Sighting]]] = defaultdict(list)
+        for track in self._tracks.values():
+            for sighting in track.sightings:
+                by_frame[sighting.frame].append((track, sighting))
+
+        def frames() -> Iterator[tuple[int, np.ndarray]]:
+            with VideoFrames(source) as again:
+                for index, pixels in again:
+                    if max_frames is not None and index >= max_frames:
+                        return
+                    if pixels is not None:
+                        if redo.get(index):
+                            self._regress(pixels, redo[index])
+                        yield index, pixels
+
+        def draw(item: tuple[int, np.ndarray]) -> np.ndarray | None:
+            people = [self._posed(track, sighting) for track, sighting in by_frame.get(item[0], ())]
+            if overlay is None:
+                return None
+            return self._model.painter.overlay(item[1], self._camera, people)
+
+        if overlay is None:
+            for _ in in_order(draw, frames(), threads=_DRAWERS):
+                self._tick()
+            return None
+        with VideoFile(overlay, fps) as file:
+            for picture in in_order(draw, frames(), threads=_DRAWERS):
+                assert picture is not None
+                file.add(picture)
+                self._tick()
+            return file.finish()
+
+    def _regress(self, pixels: np.ndarray, pairs: list[tuple[PersonTrack, Sighting]]) -> None:
+        """Sightings again, with their tracks' limb levels given."""
+        people = People.of(
+            np.stack([s.box for _, s in pairs]), [s.score for _, s in pairs],
+            np.stack([s.keypoints for _, s in pairs]),
+        )  # fmt: skip
+        crops = cut_people(as_loaded(pixels), people, self._model.keypoint_frame)
+        found = self._model.estimator(crops, np.stack([track.limb_levels for track, _ in pairs]))
+        for k, (track, sighting) in enumerate(pairs):
+            sighting.amputee = track.is_amputee
+            sighting.pose_rotmat, sighting.crop_camera = found.pose_rotmat[k], found.crop_camera[k]
+            sighting.betas = found.betas[k]
+            sighting.centre, sighting.side = crops.centres[k], float(crops.sides[k])
+
+    def _posed(self, track: PersonTrack, sighting: Sighting) -> Person:
+        """The person of a sighting with the track's limbs and shape; fills the sighting's 3D."""
+        camera = self._camera
+        translation = crop_to_full_translation(
+            sighting.crop_camera[None].astype(np.float32),
+            sighting.centre[None].astype(np.float32),
+            np.array([sighting.side], np.float32),
+            np.array([camera.width, camera.height], np.float32),
+            np.array([camera.focal_length], np.float32),
+        )[0].astype(np.float32)
+        person = Person(
+            number=track.number, bbox_xyxy=sighting.box.astype(np.float32), score=sighting.score,
+            keypoints=sighting.keypoints.astype(np.float32), limb_levels=track.limb_levels,
+            limb_probabilities=track.limb_probabilities, pose_rotmat=sighting.pose_rotmat,
+            betas=track.betas, crop_camera=sighting.crop_camera, crop_centre=sighting.centre,
+            crop_side=sighting.side, translation=translation, camera=camera,
+            vertices=np.zeros((0, 3), np.float32), joints=sighting.joints,
+            keypoints_3d=sighting.keypoints_3d,
+        )  # fmt: skip
+        posed = self._body(track.betas, sighting.pose_rotmat, person.absent_joints)
+        sighting.translation = translation
+        sighting.joints, sighting.keypoints_3d = posed.joints, posed.keypoints_44
+        return person.with_body(posed.vertices, posed.joints, posed.keypoints_44)
+
+    # ----------------------------------------------------------------------------------------- live
+
+    def _live(self, frames: VideoFrames, overlay: Path | None, max_frames: int | None) -> Path | None:
+        fusions: defaultdict[int, LimbFusion] = defaultdict(LimbFusion)
+        file = None if overlay is None else VideoFile(overlay, frames.fps)
+        try:
+            for index, pixels in frames:
+                if max_frames is not None and index >= max_frames:
+                    break
+                if pixels is None:
+                    continue
+                request = self._request(index, pixels)
+                pairs = self._add(index, self._model.predict_one(request))
+                for track, sighting in pairs:
+                    if sighting.probabilities is not None:
+                        fusion = fusions[track.number]
+                        fusion.update(sighting.probabilities, max(sighting.score, 1e-3))
+                        track.limb_levels = fusion.levels
+                        track.limb_probabilities = fusion.probabilities.astype(np.float32)
+                    recent = [one.betas for one in track.sightings[-30:]]
+                    track.betas = np.median(recent, axis=0).astype(np.float32)
+                wrong = [(t, s) for t, s in pairs if s.amputee != t.is_amputee]
+                if wrong:
+                    self._regress(pixels, wrong)
+                people = [self._posed(track, sighting) for track, sighting in pairs]
+                if file is not None:
+                    file.add(self._model.painter.overlay(pixels, self._camera, people))
+                self._tick()
+        except KeyboardInterrupt:
+            pass  # the way to stop a camera; what was seen is kept
+        return None if file is None else file.finish()
