@@ -20,6 +20,9 @@ def main(argv: Sequence[str]) -> int:
     )
     parser.add_argument("--per_class", type=int, default=4, help="gallery pictures of each amputation class")
     parser.add_argument("--pictures", type=int, default=64, help="pictures whose silhouettes are measured")
+    parser.add_argument(
+        "--plain", type=int, default=32, help="of these, pictures made again without realism, to compare"
+    )
     options = parser.parse_args(list(argv))
     shards = sum(1 for entry in read_manifest(options.folder).shards if entry.samples)
     with Progress().bar("shards", min(shards, MAX_SHARDS)) as tick:
@@ -28,6 +31,7 @@ def main(argv: Sequence[str]) -> int:
             options.out,
             per_class=options.per_class,
             ring_pictures=options.pictures,
+            plain_pictures=options.plain,
             tick=tick,
         )
     print(path)

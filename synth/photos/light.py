@@ -18,12 +18,12 @@ _GRID = 32
 _TYPICAL = 0.45
 """Mean sRGB value of an ordinary photograph; textures are made for it."""
 _GAIN_RANGE = (0.22, 1.2)
-_TYPICAL_PERSON, _PERSON_TRUST = 0.55, 0.6
+_TYPICAL_PERSON, _PERSON_TRUST = 0.62, 0.5
 """Brightness (`person_level`) of somebody in an ordinary photograph; and how far a person seen there is believed
 more than the surroundings, of which nobody knows whether they are dark or unlit."""
-PERSON_QUANTILE = 0.75
+PERSON_QUANTILE = 0.9
 """Of the luma of a person's pixels: black clothes hide less of the light in their bright parts."""
-_NIGHT = 0.2
+_NIGHT = 0.3
 _TINT_TRUST, _TINT_LIMIT = 0.3, 0.12
 """Share of the surroundings' tint that is ascribed to the light, and its bound per channel."""
 _SIDE_TRUST, _SIDE_LIMIT = 2.5, 0.8
@@ -62,11 +62,11 @@ def estimate_light(
     near = np.exp(-0.5 * (x[None, :] ** 2 + y[:, None] ** 2)) + 1e-3
     near /= near.sum()
 
-    level = float((near * luma).sum())
+    level = float(np.exp((near * np.log(np.maximum(luma, 0.01))).sum()))  # lamps light themselves, mostly
     # the square root: half of a bright or dark surrounding is its own colour (snow, asphalt), not the light
     gain = np.sqrt(max(level, 1e-3) / _TYPICAL)
     if level < _NIGHT:  # but nothing is so dark of itself as a picture taken at night
-        gain *= (max(level, 1e-3) / _NIGHT) ** 0.25
+        gain *= (max(level, 1e-3) / _NIGHT) ** 0.5
     if person_level is not None:
         gain = gain ** (1 - _PERSON_TRUST) * (person_level / _TYPICAL_PERSON) ** _PERSON_TRUST
     gain = float(np.clip(gain, *_GAIN_RANGE))

@@ -17,11 +17,11 @@ from jaxtyping import Float, Float32, UInt8
 LUMA = np.array([0.299, 0.587, 0.114])
 _CELLS = 96
 """The picture is looked at with this many cells along its longer side: grain and small lights do not count."""
-_BLACK_OF_TEXTURES, _MAX_BLACK, _BLACK_TRUST = 10.0, 48.0, 0.7
-_WHITE_OF_TEXTURES, _MIN_WHITE, _WHITE_TRUST = 250.0, 150.0, 0.6
-_TYPICAL_CHROMA, _CHROMA_POWER, _CHROMA_RANGE = 26.0, 0.4, (0.55, 1.05)
+_BLACK_OF_TEXTURES, _MAX_BLACK, _BLACK_TRUST = 8.0, 44.0, 0.8
+_WHITE_OF_TEXTURES, _MIN_WHITE, _WHITE_TRUST = 245.0, 150.0, 0.5
+_TYPICAL_CHROMA, _CHROMA_POWER, _CHROMA_RANGE = 22.0, 0.25, (0.8, 1.05)
 """Mean distance from grey, of 255, in a picture as fresh as the textures."""
-_TINT_TRUST, _TINT_LIMIT = 0.45, 0.10
+_TINT_TRUST, _TINT_LIMIT = 0.3, 0.05
 _LOCAL = 1.0
 """Weight falls off with this many box sides."""
 _EDGE_POWER = 5
@@ -71,7 +71,9 @@ def estimate_tone(image: UInt8[np.ndarray, "height width 3"], bbox_xyxy: Float[n
     near = np.exp(-0.5 * (x[None, :] ** 2 + y[:, None] ** 2) / _LOCAL**2) + 1e-2
     near /= near.sum()
     chroma = np.sqrt(((cells - luma[..., None]) ** 2).mean(axis=2))
-    black, white = np.quantile(luma, [0.01, 0.99])
+    # of small parts: one dark ski in the snow shows where black is
+    small = cv2.resize(image, (max(width // 2, 1), max(height // 2, 1)), interpolation=cv2.INTER_AREA) @ LUMA
+    black, white = np.quantile(small, [0.001, 0.999])
     return Tone(
         round(float(black), 2),
         round(float(white), 2),

@@ -22,21 +22,22 @@ CAMERA_PITCH_DEG = 9.0
 """How far down the camera is taken to look."""
 SOLE_M = 0.04
 """The ground lies about so far below the lowest joint."""
-REACH_M = 1.3
-"""Shadows end within this distance of the body's outline, m: leaning light is bounded."""
 _UP = np.array([0.0, -np.cos(np.deg2rad(CAMERA_PITCH_DEG)), -np.sin(np.deg2rad(CAMERA_PITCH_DEG))])
-_LAYERS_M = ((0.10, 0.025), (0.40, 0.07), (2.0, 0.16))
+_LAYERS_M = ((0.12, 0.035), (0.45, 0.09), (2.0, 0.20))
 """Up to each height above the ground, m, the softness of its shadow, m."""
-_FADE_M = 0.40
+_FADE_M = 0.55
 """Height at which a shadow has lost two thirds of its strength."""
 _MAX_LEAN = 0.9
 """Metres that a shadow moves aside for a metre of height, at most."""
-_MAX_HEIGHT_M = 1.1
+_MAX_HEIGHT_M = 1.3
 """Higher parts throw no shadow that could be told from the ambient light."""
-_FAINTEST, _DARKEST = 0.42, 0.68
+_FAINTEST, _DARKEST = 0.50, 0.90
 """Share of the light taken away under the body in even light, and in hard light."""
 _CELL_PX = 4
 _MARGIN_M = 0.5
+SHADOW_REACH_M = (_MAX_LEAN * _MAX_HEIGHT_M + _MARGIN_M, 0.6)
+"""No shadow leaves the box of the body's and its intact twin's pixels widened by so much to both sides, and above and
+below, m."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +128,7 @@ def cast_shadow(
             layer, (0, 0), sigmaX=sigma, sigmaY=max(0.4 * sigma, 0.4), borderType=cv2.BORDER_CONSTANT
         )
     # every shaded point has a front and a back of the body over it
-    cover = 1 - np.exp(total * np.float32(-0.5 * per_cell))
+    cover = 1 - np.exp(total * np.float32(-1.0 * per_cell))
     strength = _FAINTEST + (_DARKEST - _FAINTEST) * hardness
     keep = 1 - np.float32(strength) * cover
     left, top = max(x0, 0), max(y0, 0)

@@ -18,8 +18,10 @@ from ajahr.data.shards import Sample, index_shard, read_sample
 from ajahr.errors import UserError
 from ajahr.geometry.cameras import Camera, full_to_crop_cam
 from ajahr.geometry.crops import crop_side
+from synth.config import RealismConfig
 from synth.preview import limbs_in_words
 from synth.report.boundary import RingCounts, ring_counts
+from synth.timing import Cost, read_cost
 
 MAX_SHARDS = 64
 """Shards read for the distributions; of larger datasets, this many spread evenly."""
@@ -47,6 +49,23 @@ class SourceQuality:
     lpips: Float[np.ndarray, " measured"]
 
 
+@dataclass(frozen=True)
+class PlainPaste:
+    """The same scenes pasted plainly, without any step of realism.
+
+    Attributes:
+        rings: Of the plain pictures, None where they could not be made.
+        realistic: Of the same scenes as they are in the dataset.
+        pictures: Scenes measured.
+        why: Why there are none.
+    """
+
+    rings: RingCounts | None = None
+    realistic: RingCounts | None = None
+    pictures: int = 0
+    why: str = ""
+
+
 @dataclass
 class ReportData:
     """Everything on the page.
@@ -57,6 +76,8 @@ class ReportData:
         gallery: Pictures per AJAHR-Index.
         sources: Per source of photographs; empty where the backgrounds are not there any more.
         read_shards: Shards the arrays are from.
+        plain: Boundaries of the same scenes without realism; None when nobody asked.
+        cost: Seconds per stage; None where the timings are not there any more.
     """
 
     name: str
@@ -67,6 +88,8 @@ class ReportData:
     ring_pictures: int
     sources: dict[str, SourceQuality] = field(default_factory=dict)
     read_shards: int = 0
+    plain: PlainPaste | None = None
+    cost: Cost | None = None
 
 
 def gather(
@@ -74,6 +97,7 @@ def gather(
     *,
     per_class: int = 4,
     ring_pictures: int = 64,
+    plain_pictures: int = 32,
     tick: Callable[[], None] | None = None,
 ) -> ReportData:
     """Read a finished dataset.
@@ -82,6 +106,7 @@ def gather(
         folder: the dataset.
         per_class: gallery pictures for each amputation class, twins not counted.
         ring_pictures: pictures whose silhouettes are measured, spread evenly.
+        plain_pictures: scenes that are made once more without realism and measured; 0 makes none.
         tick: called once per shard that is read.
 
     Raises:
@@ -115,7 +140,40 @@ def gather(
         ring_pictures=len(rows),
         sources=_sources(folder, dataset.manifest),
         read_shards=len(entries),
+        plain=_plain_paste(folder, reader, together, rows[_spread(len(rows), plain_pictures)]),
+        cost=read_cost(folder / ".work"),
     )
+
+
+def _plain_paste(
+    folder: Path, reader: _Reader, arrays: NpzArrays, rows: Shaped[np.ndarray, " rows"]
+) -> PlainPaste | None:
+    """Rings of some scenes with and without realism."""
+    if len(rows) == 0:
+        return None
+    from synth.remake import Remaker  # everything that makes pictures: only when they are made
+
+    try:
+        remaker = Remaker(folder)
+        plain, realistic, measured = RingCounts.none(), RingCounts.none(), 0
+        for row in rows:
+            sample = reader.sample(arrays, int(row))
+            again = remaker.scene(int(sample.record.scene_id))
+            bare = remaker.scene(int(sample.record.scene_id), RealismConfig.plain())
+            if not again or not np.array_equal(decoded(again[0].files["jpg"]), sample.image()):
+                return PlainPaste(why="this version of the code makes other pictures of the same scenes")
+            silhouette = sample.mask() > 0
+            realistic += ring_counts(sample.image(), silhouette)
+            plain += ring_counts(decoded(bare[0].files["jpg"]), silhouette)
+            measured += 1
+    except UserError as error:
+        return PlainPaste(why=str(error))
+    return PlainPaste(plain, realistic, measured)
+
+
+def decoded(jpg: bytes) -> UInt8[np.ndarray, "height width 3"]:
+    """RGB of a written picture."""
+    return np.ascontiguousarray(cv2.imdecode(np.frombuffer(jpg, np.uint8), cv2.IMREAD_COLOR)[..., ::-1])
 
 
 def _spread(length: int, count: int) -> list[int]:

@@ -28,7 +28,7 @@ STATUS_COLOURS = {
     LimbStatus.PROSTHESIS: "--worn",
 }
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
-_SECTIONS = ("Gallery", "People", "Bodies and cameras", "Quality", "Provenance")
+_SECTIONS = ("Gallery", "People", "Bodies and cameras", "Quality", "Cost", "Provenance")
 
 
 def write_report(
@@ -37,6 +37,7 @@ def write_report(
     *,
     per_class: int = 4,
     ring_pictures: int = 64,
+    plain_pictures: int = 32,
     tick: Callable[[], None] | None = None,
 ) -> Path:
     """Write the report of a finished dataset; ``report.html`` in its folder when ``out`` is None.
@@ -44,14 +45,22 @@ def write_report(
     The other arguments and errors are those of `synth.report.gather.gather`. The file is whole or not there.
     """
     path = Path(out) if out is not None else Path(folder) / REPORT_NAME
-    data = gather(folder, per_class=per_class, ring_pictures=ring_pictures, tick=tick)
+    data = gather(
+        folder,
+        per_class=per_class,
+        ring_pictures=ring_pictures,
+        plain_pictures=plain_pictures,
+        tick=tick,
+    )
     write_atomic(path, page(data).encode())
     return path
 
 
 def page(data: ReportData) -> str:
     """The HTML."""
-    contents = (_gallery(data), _people(data), _bodies(data), _quality(data), _provenance(data))
+    contents = (
+        _gallery(data), _people(data), _bodies(data), _quality(data), _cost(data), _provenance(data)
+    )  # fmt: skip
     ids = [name.split()[0].lower() for name in _SECTIONS]
     links = "".join(f'<a href="#{i}">{escape(name)}</a>' for i, name in zip(ids, _SECTIONS, strict=True))
     sections = "".join(
@@ -306,9 +315,38 @@ def _quality(data: ReportData) -> str:
                 "Photographs given up, and draws of a scene that were drawn again.",
             ),
             _card("Boundary", rings, found),
+            *_plain_paste(data),
             _card("Filled backgrounds, by source", _sources(data), wide=True),
         ]
     )
+
+
+def _plain_paste(data: ReportData) -> list[str]:
+    """The boundary card of the same scenes without realism, or why there is none."""
+    plain, title = data.plain, "Boundary, beside the plain paste"
+    if plain is None:
+        return []
+    if plain.rings is None or plain.realistic is None:
+        return [_card(title, f'<p class="none">not measured: {escape(plain.why)}</p>')]
+    at = OFFSETS.index(0)
+    ours, bare = plain.realistic.shares(), plain.rings.shares()
+    chart = lines(
+        OFFSETS,
+        [
+            ("plain, brighter", bare[0], "--c4"),
+            ("plain, darker", bare[1], "--c3"),
+            ("dataset, brighter", ours[0], "--c2"),
+            ("dataset, darker", ours[1], "--c1"),
+        ],
+        "rings beside the plain paste",
+        0.0,
+    )
+    words = (
+        f"{plain.pictures} scenes made once more without any step of realism. On the silhouette "
+        f"{ours[0][at]:.1%} of the line is brighter and {ours[1][at]:.1%} darker than both sides; pasted plainly "
+        f"{bare[0][at]:.1%} and {bare[1][at]:.1%}."
+    )
+    return [_card(title, chart, words)]
 
 
 def _sources(data: ReportData) -> str:
@@ -338,6 +376,51 @@ def _sources(data: ReportData) -> str:
         _table(heads, rows, numbers_from=1)
         + f"<p>{escape(note)} 1 is a photograph nobody had to be removed from.</p>"
     )
+
+
+# -------------------------------------------------------------------------------------------------- cost
+
+
+def _cost(data: ReportData) -> str:
+    """Time by stage, and what larger datasets of the same kind take."""
+    size = sum(entry.tar.size + entry.npz.size for entry in data.manifest.shards)
+    per_picture = size / max(data.manifest.counts["samples",], 1)
+    cost = data.cost
+    if cost is None:
+        return '<p class="none">the timings are not there any more (.work was deleted)</p>'
+    stages = bars([Bar(_spaced(name), round(1e6 * value), "--c1") for name, value in cost.seconds.items()])
+    share = cost.seconds[cost.bottleneck] / cost.total
+    rows = [
+        (
+            f"{count:,}",
+            f"{cost.total * count / 3600:,.1f}",
+            f"{cost.total * count / 3600 / 64:,.1f}",
+            f"{per_picture * count / 1e9:,.1f} GB",
+        )
+        for count in (1_000_000, 100_000_000)
+    ]
+    words = (
+        f"Microseconds a picture on one core, over {cost.pictures:,} pictures; the first scene of a process is left "
+        f"out. {1 / cost.total:,.1f} pictures a second and core; most of it, {share:.0%}, is "
+        f"{_spaced(cost.bottleneck)}. Backgrounds and textures, made once, are not in it."
+    )
+    return _cards(
+        [
+            _card("Time by stage", stages, words),
+            _card(
+                "At this rate",
+                _table(
+                    ("pictures", "hours of one core", "hours of 64 cores", "storage"), rows, numbers_from=1
+                ),
+                f"{per_picture / 1e3:,.1f} kB a picture.",
+            ),
+        ]
+    )
+
+
+def _spaced(name: str) -> str:
+    """``PickScene`` as ``pick scene``."""
+    return "".join(f" {c.lower()}" if c.isupper() else c for c in name).strip()
 
 
 # -------------------------------------------------------------------------------------------- provenance
