@@ -36,7 +36,7 @@ from synth.prepare import BACKGROUNDS, BANK_NAME, check_models, fill_bank
 from synth.progress import Progress
 
 SHEET_NAME = "before_after.png"
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -123,9 +123,11 @@ def _claim(output: Path, new: dict[str, Any]) -> None:
     except (OSError, ValueError, AttributeError):
         raise UserError(f"{path}: cannot be read; delete {output} and run again") from None
     if differing:
-        what = {"photographs": "other photographs", "weights": "other weights"}.get(
-            differing[0], f"another configuration ({_first_difference(old.get('config'), new['config'])})"
-        )
+        what = {
+            "photographs": "other photographs",
+            "weights": "other weights",
+            "version": "an older version of ajahr",
+        }.get(differing[0], f"another configuration ({_first_difference(old.get('config'), new['config'])})")
         raise UserError(f"{output}: made from {what}; choose another output folder or delete this one")
 
 
