@@ -22,10 +22,10 @@ _PEOPLE_FILES = (
     ("ultralytics", "assets", "zidane.jpg"),
     ("skimage", "data", "astronaut.png"),
 )
-_STEREO = "Middlebury 2014 stereo benchmark, Scharstein et al. (with scikit-image)"
+STEREO_LICENCE = "Middlebury 2014 stereo benchmark, Scharstein et al. (with scikit-image)"
 _CLEAN_FILES = (
-    ("motorcycle_left.png", _STEREO),
-    ("motorcycle_right.png", _STEREO),
+    ("motorcycle_left.png", STEREO_LICENCE),
+    ("motorcycle_right.png", STEREO_LICENCE),
     ("rocket.jpg", "Public domain (SpaceX, with scikit-image)"),
 )
 
@@ -44,7 +44,7 @@ def demo_people() -> AnnotatedPhotos:
     Raises:
         MissingAsset: ultralytics or scikit-image is not installed or does not carry the pictures.
     """
-    files = [_packaged(*place) for place in _PEOPLE_FILES]
+    files = [packaged_file(*place) for place in _PEOPLE_FILES]
     return read_coco(ANNOTATIONS, sorted({file.parent for file in files}), source="demo")
 
 
@@ -54,10 +54,12 @@ def demo_clean() -> tuple[CleanPhoto, ...]:
     Raises:
         MissingAsset: scikit-image is not installed or does not carry the pictures.
     """
-    return tuple(CleanPhoto(_packaged("skimage", "data", name), licence) for name, licence in _CLEAN_FILES)
+    return tuple(
+        CleanPhoto(packaged_file("skimage", "data", name), licence) for name, licence in _CLEAN_FILES
+    )
 
 
-def _packaged(package: str, folder: str, name: str) -> Path:
+def packaged_file(package: str, folder: str, name: str) -> Path:
     """The path of a file inside an installed package, which is not imported."""
     found = importlib.util.find_spec(package)
     if found is None or not found.submodule_search_locations:

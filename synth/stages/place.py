@@ -13,7 +13,7 @@ from synth.occluders.border import border_shift
 from synth.occluders.people import stand_before
 from synth.record import Drop, Person, Record
 
-_SOLE_M = 0.04
+SOLE_M = 0.04
 """The lowest point of the body lies about so far below its lowest joint."""
 _OUTSIDE_M = 0.06
 """Elbow and wrist, knee and ankle of a limb outside the picture are so far outside."""
@@ -46,7 +46,7 @@ class Place:
         root = joints[0]
         joints = joints - root
         scale = slot.px_per_m
-        sole = _SOLE_M + person.clearance_m
+        sole = SOLE_M + person.clearance_m
         in_place = person.pose_source == "fitted" and slot.pose is not None and slot.pelvis_px is not None
         if person.in_front_of is not None:
             scale, u, v = self._before(person, joints, sole, rng, camera)
@@ -98,7 +98,7 @@ class Place:
         pixels = camera.weak(float(behind.joints_intact[0, 2])).project(
             behind.joints_intact.astype(np.float64)
         )
-        ground = float(pixels[:, 1].max()) + (_SOLE_M + behind.clearance_m) * scale
+        ground = float(pixels[:, 1].max()) + (SOLE_M + behind.clearance_m) * scale
         found = stand_before(
             rng, pixels, behind.levels, scale, ground, joints[:, :2].astype(np.float64), person.levels, sole,
             (camera.width, camera.height),
