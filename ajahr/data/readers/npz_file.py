@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,27 @@ from ajahr.errors import UserError
 NpzColumns = dict[str, np.ndarray]
 
 
+def column_names(path: str | Path) -> frozenset[str]:
+    """Names of an .npz's members; nothing else is read. UserError as `read_columns`."""
+    return frozenset(_names(Path(path)))
+
+
+def _names(path: Path) -> set[str]:
+    with _told(path), zipfile.ZipFile(path) as archive:
+        return {name.removesuffix(".npy") for name in archive.namelist()}
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; check the path") from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{path}: no whole .npz file ({reason}); get it again") from error
+
+
 def read_columns(path: str | Path, required: Sequence[str], optional: Iterable[str] = ()) -> NpzColumns:
     """The named members, others unread; an object array becomes one of strings or of lists.
 
@@ -28,22 +50,16 @@ def read_columns(path: str | Path, required: Sequence[str], optional: Iterable[s
             holds anything but numbers, strings and lists of them.
     """
     path = Path(path)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            there = {name.removesuffix(".npy") for name in archive.namelist()}
-            missing = [name for name in required if name not in there]
-            if missing:
-                raise UserError(
-                    f"{path}: no key '{missing[0]}' in it (it has {', '.join(sorted(there)[:8])}); "
-                    "is this the right kind of annotation file?"
-                )
-            wanted = [*required, *(name for name in optional if name in there)]
-            return {name: _member(archive, name, path) for name in wanted}
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; check the path") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{path}: no whole .npz file ({reason}); get it again") from error
+    there = _names(path)
+    missing = [name for name in required if name not in there]
+    if missing:
+        raise UserError(
+            f"{path}: no key '{missing[0]}' in it (it has {', '.join(sorted(there)[:8])}); "
+            "is this the right kind of annotation file?"
+        )
+    wanted = [*required, *(name for name in optional if name in there)]
+    with _told(path), zipfile.ZipFile(path) as archive:
+        return {name: _member(archive, name, path) for name in wanted}
 
 
 def _member(archive: zipfile.ZipFile, name: str, path: Path) -> np.ndarray:
