@@ -14,7 +14,8 @@ COMMANDS = {
     "backgrounds": Command("synth.cli.backgrounds", "clean backgrounds once, for any number of datasets"),
     "preview": Command("synth.cli.preview", "draw keypoints, part masks and labels into one picture"),
     "report": Command("synth.cli.report", "one HTML page of what is in a dataset and how good it is"),
-    "verify": Command("synth.cli.verify", "check every hash, count and label of a dataset"),
+    "export-a3d": Command("synth.cli.export_a3d", "a dataset in A3D's released layout"),
+    "verify": Command("synth.cli.verify", "check a dataset, and that others share nothing with it"),
 }
 
 
