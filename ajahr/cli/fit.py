@@ -1,7 +1,8 @@
 """``ajahr fit``: train what a YAML file describes. ``ajahr validate`` and ``ajahr test`` measure it.
 
 The YAML names a LightningModule (``model``), a LightningDataModule (``data``) and the settings of Lightning's
-Trainer (``trainer``); configs/ has one for every job.
+Trainer (``trainer``); configs/ has one for every job. A run that SIGTERM stopped saves first, and the same command
+goes on with it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import warnings
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import pytorch_lightning as pl
 import torch
@@ -21,9 +22,17 @@ from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 
 from ajahr.cli.console import Parser
 from ajahr.errors import UserError
+from ajahr.training.interruption import (
+    SaveOnTermination,
+    continued_table,
+    find_interrupted,
+    run_version,
+)
 from tokenizer.checkpoints import read_checkpoint
 from tokenizer.errors import InputError
 
+EXIT_TERMINATED = 143
+"""What a shell calls a process that SIGTERM ended."""
 Job = Literal["fit", "validate", "test"]
 ABOUT: dict[Job, str] = {
     "fit": "Train what a YAML file of configs/ describes.",
@@ -59,6 +68,8 @@ class _JobCli(LightningCLI):
 
     def __init__(self, job: Job, argv: Sequence[str]) -> None:
         self.job: Job = job
+        self.interrupted: Path | None = None
+        self.terminated = SaveOnTermination()
         super().__init__(
             pl.LightningModule,
             pl.LightningDataModule,
@@ -105,19 +116,28 @@ class _JobCli(LightningCLI):
         if self.job != "fit":
             kwargs["logger"] = False
         elif output is not None and self.config.get("trainer.logger") is None:
-            kwargs["logger"] = _loggers(output)
+            if self.config.get("ckpt_path") is None:
+                self.interrupted = find_interrupted(output)
+            kwargs["logger"] = _loggers(output, self.interrupted)
         if self.job != "fit":  # nothing to keep but the numbers
             self.save_config_callback = None
-        return super().instantiate_trainer(**kwargs)
+        trainer = super().instantiate_trainer(**kwargs)
+        if self.job == "fit":
+            cast(Any, trainer).callbacks.append(self.terminated)
+        return trainer
 
 
-def _loggers(output: Path) -> list[Logger]:
-    """CSV, and TensorBoard where it is installed, in one new folder of the run."""
+def _loggers(output: Path, interrupted: Path | None) -> list[Logger]:
+    """CSV, and TensorBoard where it is installed, in one new folder of the run, or in that of an interrupted one."""
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot write to {output}: {error.strerror}; choose another --output") from error
-    table = CSVLogger(output, name="")
+    table: CSVLogger = (
+        CSVLogger(output, name="")
+        if interrupted is None
+        else continued_table(output, run_version(interrupted))
+    )
     loggers: list[Logger] = [table]
     if find_spec("tensorboard") is not None:
         loggers.append(TensorBoardLogger(output, name="", version=table.version))
@@ -133,7 +153,9 @@ def run_job(job: Job, argv: Sequence[str]) -> pl.Trainer:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     _quieten()
     cli = _JobCli(job, argv)
-    checkpoint: Path | None = cli.config.get("ckpt_path")
+    checkpoint: Path | None = cli.config.get("ckpt_path") or cli.interrupted
+    if cli.interrupted is not None:
+        print(f"going on with the interrupted run {cli.interrupted.parent}", flush=True)
     if checkpoint is not None:
         read_checkpoint(checkpoint)  # says in one line what is wrong with it, which Lightning does not
     elif job != "fit":
@@ -143,6 +165,11 @@ def run_job(job: Job, argv: Sequence[str]) -> pl.Trainer:
     try:
         run(cli.model, datamodule=cli.datamodule, ckpt_path=path, weights_only=True)
     except SystemExit:  # Lightning's answer to Ctrl-C
+        if cli.terminated.saved is not None:
+            print(
+                f"stopped and saved {cli.terminated.saved}; the same command goes on from there", flush=True
+            )
+            raise SystemExit(EXIT_TERMINATED) from None
         if cli.trainer.interrupted:
             raise KeyboardInterrupt from None
         raise
@@ -152,11 +179,13 @@ def run_job(job: Job, argv: Sequence[str]) -> pl.Trainer:
 def _quieten() -> None:
     """Lightning's hints that the user can do nothing about."""
     for text in (
+        r".*module\(s\) in eval mode at the start of training.*",  # frozen parts are, on purpose
         ".*LeafSpec.*",  # its own call of a deprecated torch function
         ".*does not have many workers.*",  # our loaders read ahead in a thread
         ".*The number of training batches.*smaller than the logging interval.*",
         ".*Checkpoint directory.*exists and is not empty.*",
         ".*The dirpath has changed.*",  # a resumed run writes beside the first one, not into it
+        ".*Experiment logs directory.*exists and is not empty.*",  # going on with an interrupted one
     ):
         warnings.filterwarnings("ignore", text)
     logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(

@@ -127,9 +127,9 @@ def any_amputation(
 
     People with unknown limbs and no known loss are left out.
     """
-    amputee = (true > 0).any(1)
-    known = amputee | (true >= 0).all(1)
-    amputee, said = amputee[known], (predicted > 0).any(1)[known]
+    amputee = np.any(true > 0, axis=1)
+    known = amputee | np.all(true >= 0, axis=1)
+    amputee, said = amputee[known], np.any(predicted > 0, axis=1)[known]
     return _binary(
         int((amputee & said).sum()), int((~amputee & said).sum()), int((amputee & ~said).sum()),
         int((~amputee & ~said).sum()),

@@ -41,7 +41,7 @@ class JointErrors:
     @property
     def measured(self) -> Bool[np.ndarray, " people"]:
         """People with at least one joint that counts."""
-        return self.present.any(1)
+        return np.asarray(self.present.any(1))
 
     @property
     def mpjpe_mm(self) -> Float64[np.ndarray, " people"]:
@@ -192,7 +192,7 @@ def pck(
         mean=float(shares[count > 0].mean()) if count.any() else float("nan"),
         by_keypoint=tuple(float(share) for share in shares),
         labelled=int(count.sum()),
-        invalid=tuple(keys[i] for i in np.flatnonzero(bad)),
+        invalid=tuple(keys[i] for i in np.flatnonzero(bad).tolist()),
     )
 
 
@@ -230,7 +230,7 @@ def mean_of(
     bad = ~finite if measured is None else ~finite & measured
     good = finite if measured is None else finite & measured
     value = float(values[good].astype(np.float64).mean()) if good.any() else float("nan")
-    return Mean(value, int(good.sum()), tuple(keys[i] for i in np.flatnonzero(bad)))
+    return Mean(value, int(good.sum()), tuple(keys[i] for i in np.flatnonzero(bad).tolist()))
 
 
 def people_groups(limb_levels: Int[np.ndarray, "people limbs=4"]) -> dict[str, Bool[np.ndarray, " people"]]:
@@ -262,7 +262,7 @@ def breakdown(
     """`mean_of` each of `people_groups` that has somebody."""
     everything = np.ones(len(values), bool) if measured is None else measured
     return {
-        name: mean_of(values[mine], [keys[i] for i in np.flatnonzero(mine)], everything[mine])
+        name: mean_of(values[mine], [keys[i] for i in np.flatnonzero(mine).tolist()], everything[mine])
         for name, mine in people_groups(limb_levels).items()
         if name == "all" or mine.any()
     }

@@ -1,0 +1,139 @@
+"""From a config to a regressor that is ready to train: preset, tokenizers, body, first weights."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ajahr.body.body import Body
+from ajahr.body.data import load_body
+from ajahr.errors import UserError
+from ajahr.models.config import BpacInputs, PoseHead, Preset, RegressorConfig
+from ajahr.models.pretrained import initialise_from
+from ajahr.models.regressor import Regressor
+from tokenizer.module import load_trained as load_trained_tokenizer
+from tokenizer.upstream import import_published
+from tokenizer.vqvae import PoseTokenizer
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """What is trained: a preset with the changes that the paper's tables make.
+
+    Args:
+        preset: Sizes of everything.
+        pose_head: AJAHR's, or a baseline's (Table 4c).
+        bpac: Whether BPAC-Net is there.
+        bpac_inputs: What it sees (Table 4b).
+        bpac_cross_attention: Whether the decoder attends to its token (Table B).
+        keypoint_noise: Noise on its keypoints, percent (Table 4a).
+        drop_path: Of the backbone; None: the preset's.
+        checkpointing: Recompute the backbone's blocks in the backward pass: less memory, more time.
+        whole: Every size by hand, instead of all of the above.
+    """
+
+    preset: Preset = "paper"
+    pose_head: PoseHead = "ajahr"
+    bpac: bool = True
+    bpac_inputs: BpacInputs = "image+keypoints"
+    bpac_cross_attention: bool = True
+    keypoint_noise: float = 0.0
+    drop_path: float | None = None
+    checkpointing: bool = False
+    whole: RegressorConfig | None = None
+
+    def config(self) -> RegressorConfig:
+        """The regressor's config."""
+        if self.whole is not None:
+            return self.whole
+        config = RegressorConfig.preset(self.preset, pose_head=self.pose_head)
+        backbone = replace(config.backbone, checkpointing=self.checkpointing)
+        if self.drop_path is not None:
+            backbone = replace(backbone, drop_path=self.drop_path)
+        bpac = None
+        if self.bpac and config.bpac is not None:
+            bpac = replace(config.bpac, inputs=self.bpac_inputs, noise_ratio=self.keypoint_noise)
+        return replace(config, backbone=backbone, bpac=bpac, bpac_cross_attention=self.bpac_cross_attention)
+
+
+@dataclass(frozen=True)
+class FirstWeights:
+    """Where training starts. Whatever is not given starts at random.
+
+    Args:
+        regressor: A folder of `ajahr import-weights` or of a run of ours: TokenHMR's or HMR2.0's weights, or a
+            ViTPose backbone. What has the same name and shape is taken.
+        bpac_imagenet: A torchvision ResNet checkpoint for BPAC-Net.
+    """
+
+    regressor: Path | None = None
+    bpac_imagenet: Path | None = None
+
+
+def build_regressor(
+    spec: ModelSpec,
+    tokenizers: dict[str, Path] | None = None,
+    body: Path | None = None,
+    gender: str = "neutral",
+) -> Regressor:
+    """The regressor, without its first weights.
+
+    Args:
+        tokenizers: Files of the tokenizers the pose head has, by name: .ckpt of `ajahr fit`, or published .pth.
+            None: untrained ones, of the preset's shapes, for a checkpoint to fill.
+        body: An SMPL-format file; None for the embedded body.
+
+    Raises:
+        UserError, InputError: a file that is missing or not what it should be.
+    """
+    trained = None
+    if tokenizers is not None:
+        wanted = spec.config().tokenizer_names
+        if missing := [name for name in wanted if name not in tokenizers]:
+            raise UserError(
+                f"no tokenizer named {' or '.join(missing)}; the pose head {spec.config().pose_head} needs "
+                f"{' and '.join(wanted)}: train them first (configs/tokenizer) and name their checkpoints"
+            )
+        trained = {name: _open_tokenizer(tokenizers[name]) for name in wanted}
+    return Regressor(spec.config(), Body(load_body(body, gender=gender)), trained or None)
+
+
+def load_first_weights(regressor: Regressor, first: FirstWeights) -> None:
+    """Fill what the files have, and say in the log which parts start how."""
+    if first.bpac_imagenet is not None:
+        if regressor.bpac is None:
+            raise UserError("first.bpac_imagenet is given, but there is no BPAC-Net; leave it out")
+        regressor.bpac.load_imagenet(first.bpac_imagenet)
+    if first.regressor is not None:
+        report = initialise_from(regressor, first.regressor)
+        said = "; ".join(f"{how}: {', '.join(parts)}" for how, parts in report.items() if parts)
+        _LOG.info("first weights of %s: %s", first.regressor, said)
+
+
+def _open_tokenizer(path: Path) -> PoseTokenizer:
+    return import_published(path) if path.suffix == ".pth" else load_trained_tokenizer(path)
+
+
+def config_difference(theirs: RegressorConfig, ours: RegressorConfig) -> str:
+    """The first setting of two configs that differs and matters to the weights; empty if none."""
+    a, b = flatten(theirs.to_dict()), flatten(ours.to_dict())
+    unimportant = ("name", "backbone.drop_path", "backbone.checkpointing", "bpac.noise_ratio")
+    for key in sorted(a.keys() | b.keys()):
+        if key not in unimportant and a.get(key) != b.get(key):
+            return f"{key} is {a.get(key)} there and {b.get(key)} here"
+    return ""
+
+
+def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """``{"a": {"b": 1}}`` to ``{"a.b": 1}``; sequences as tuples, which a file gives back as lists."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = tuple(value) if isinstance(value, list) else value
+    return flat
