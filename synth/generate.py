@@ -43,12 +43,14 @@ from synth.background_bank import BackgroundBank
 from synth.config import GenerateConfig
 from synth.engine.local import interrupts_ignored, map_processes, worker_count
 from synth.engine.ray_engine import MapTasks, ray_cluster
+from synth.occluders.bank import OCCLUDERS, OccluderBank
 from synth.pose_sources.bank import PoseBank
 from synth.prepare import (
     inputs_sha256,
     open_backgrounds,
     poses_folder,
     prepare_backgrounds,
+    prepare_occluders,
     prepare_poses,
     texture_source,
     work_drops,
@@ -59,9 +61,12 @@ from synth.splits import split_seed
 from synth.stages.appearance import Appear, identity_numbers
 from synth.stages.compose import Compose
 from synth.stages.encode import Encode
+from synth.stages.hard_cases import HardCases, TakeAids
 from synth.stages.label import Label
+from synth.stages.occlude import Occlude
 from synth.stages.place import Place
 from synth.stages.pose import Pose
+from synth.stages.props import PutOn
 from synth.stages.render import Render
 from synth.stages.scene import Amputate, PickScene
 from synth.timing import WRITE, StageClock
@@ -78,15 +83,20 @@ def build_recipe(
     textures: TextureSource,
     body: BodyData,
     poses: PoseBank | None = None,
+    occluders: OccluderBank | None = None,
 ) -> list[Stage]:
     """The recipe of one picture, in order."""
-    fast = FastBody(body)
+    fast, amputate = FastBody(body), Amputate(config.amputation)
     return [
         PickScene(backgrounds, (config.people_per_image[0], config.people_per_image[1]), config.render),
-        Amputate(config.amputation),
+        amputate,
+        HardCases(config.hard_cases, amputate),
         Pose(config.poses, backgrounds, poses, own_shape=config.body is not None),
+        TakeAids(config.poses),
         Appear(textures, body, identity_numbers(config), config.seed),
         Place(fast, config.render),
+        PutOn(fast),
+        Occlude(occluders, config.render, config.realism),
         Render(body, config.render, config.realism),
         Compose(fast, backgrounds, config.render, config.realism),
         Label(config, body.gender),
@@ -155,7 +165,8 @@ def load_recipe(config: GenerateConfig, work: Path) -> list[Stage]:
     body = load_body(config.body)
     textures = texture_source(config, work, body)
     poses = PoseBank(poses_folder(config, work))
-    return build_recipe(config, open_backgrounds(config, work), textures, body, poses)
+    occluders = OccluderBank(work / OCCLUDERS) if config.hard_cases.occluded_object else None
+    return build_recipe(config, open_backgrounds(config, work), textures, body, poses, occluders)
 
 
 _recipes: dict[tuple[str, str], list[Stage]] = {}
@@ -240,6 +251,7 @@ def generate(config: GenerateConfig, progress: Progress) -> Manifest | None:
                 prepare_backgrounds(config, work, workers, progress)
                 prepare_poses(config, work, workers, progress)
                 texture_source(config, work, body, workers=workers, progress=progress)
+                prepare_occluders(config, work)
                 _make_shards(config, open_shards, map_tasks, progress)
         except BaseException:
             with interrupts_ignored():

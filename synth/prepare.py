@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ajahr.body.data import BodyData
-from ajahr.data.files import make_folder, remove_stale
+from ajahr.data.files import make_folder, remove_stale, sha256_of
 from ajahr.data.readers.people import Photo
 from ajahr.errors import UserError
 from ajahr.geometry.cameras import Camera
@@ -31,6 +31,7 @@ from synth.background_bank import (
 )
 from synth.config import GenerateConfig
 from synth.engine.local import map_processes
+from synth.occluders.bank import OCCLUDERS, OccluderBank, make_bank
 from synth.photo_list import PhotoTask, list_photos
 from synth.photos.backends.make import backends_of_this_process, check_backends, device_for, weights_of
 from synth.photos.background import CleanBackground, PersonSlot, prepare_clean, prepare_photo
@@ -125,6 +126,9 @@ def inputs_sha256(config: GenerateConfig) -> dict[str, str]:
     if config.backgrounds.bank is not None:
         check_bank(config.backgrounds.bank)
         found["backgrounds.bank"] = bank_sha256(config.backgrounds.bank / BACKGROUNDS)
+    if config.hard_cases.occluded_object and "coco" in config.hard_cases.objects:
+        assert config.hard_cases.annotations is not None
+        found["hard_cases.annotations"] = sha256_of(config.hard_cases.annotations)
     return found
 
 
@@ -136,6 +140,8 @@ def poses_folder(config: GenerateConfig, work: Path) -> Path | None:
 def work_drops(config: GenerateConfig, work: Path) -> dict[str, int]:
     """What was dropped before any shard, by reason: photographs, people in them (``person_``), poses (``pose_``)."""
     drops = Counter(open_backgrounds(config, work).drops)
+    if config.hard_cases.occluded_object:
+        drops += Counter(OccluderBank(work / OCCLUDERS).drops)
     return dict(drops + Counter(PoseBank(poses_folder(config, work)).drops))
 
 
@@ -356,7 +362,13 @@ def _light(clean: CleanBackground, bbox_xyxy: np.ndarray) -> list[float]:
     return [round(float(v), 6) for v in values]
 
 
-# -------------------------------------------------------------------------------------------------- textures
+# ------------------------------------------------------------------------------------------- objects, textures
+
+
+def prepare_occluders(config: GenerateConfig, work: Path) -> None:
+    """Make the bank of objects that stand before people, where the job has any."""
+    if config.hard_cases.occluded_object:
+        make_bank(work / OCCLUDERS, config.hard_cases)
 
 
 def texture_source(

@@ -3,7 +3,7 @@
 occluders/
   000000.png      the object with its coverage, at the size it is used at
   000000.json     what it is, where it is from, how large it is in metres
-  bank.json       written last: how many there are
+  bank.json       written last: how many there are, and what was dropped
 """
 
 from __future__ import annotations
@@ -49,18 +49,15 @@ class Occluder:
     rgba: UInt8[np.ndarray, "height width 4"]
 
 
-def make_bank(folder: Path, config: HardCasesConfig) -> Counter[str]:
+def make_bank(folder: Path, config: HardCasesConfig) -> None:
     """Fill the bank, unless it is finished; the same configuration and files give the same objects.
-
-    Returns:
-        Counts of what was dropped.
 
     Raises:
         MissingAsset: scikit-image, for ``packaged``, is not installed.
         UserError: the annotation file or folder is not usable, or nothing is left.
     """
     if (folder / DONE).exists():
-        return Counter()
+        return
     make_folder(folder)
     dropped: Counter[str] = Counter()
     objects: list[Occluder] = []
@@ -82,8 +79,7 @@ def make_bank(folder: Path, config: HardCasesConfig) -> Counter[str]:
         raise UserError(f"no object to put before people ({reasons}); add procedural to hard_cases.objects")
     for index, one in enumerate(objects):
         _write(folder, index, one)
-    write_atomic(folder / DONE, json.dumps({"objects": len(objects)}).encode())
-    return dropped
+    write_atomic(folder / DONE, json.dumps({"objects": len(objects), "drops": dict(dropped)}).encode())
 
 
 def _write(folder: Path, index: int, one: Occluder) -> None:
@@ -103,8 +99,11 @@ class OccluderBank:
 
     def __init__(self, folder: Path) -> None:
         try:
-            count = int(json.loads((folder / DONE).read_bytes())["objects"])
-            self.entries = [json.loads((folder / f"{i:06d}.json").read_bytes()) for i in range(count)]
+            done = json.loads((folder / DONE).read_bytes())
+            self.drops: dict[str, int] = done["drops"]
+            self.entries = [
+                json.loads((folder / f"{i:06d}.json").read_bytes()) for i in range(done["objects"])
+            ]
         except (OSError, ValueError, KeyError, TypeError):
             raise UserError(
                 f"{folder}: no finished bank of objects; delete the folder and run again"

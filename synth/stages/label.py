@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Float64
 
-from ajahr.anatomy import COCO17, J44, JOINT_LIMB, LDPOSE25, LIMBS
+from ajahr.anatomy import COCO17, J44, JOINT_LIMB, LDPOSE25, LIMBS, KeypointLayout
 from ajahr.data.record import (
     ABSENT,
+    HARD_CASES,
     OCCLUDED,
     VISIBLE,
     Appearance,
@@ -24,10 +25,21 @@ from synth.config import GenerateConfig
 from synth.record import Drop, Person, Record
 from synth.stages.place import person_camera
 
-_DEPTH_TOLERANCE = 0.16
-"""A joint lies inside the body: it counts as seen when the surface before it is no more than this nearer, m."""
+_TRUNK_M, _LIMB_M = 0.16, 0.10
+"""A joint lies inside the body: it counts as seen when the surface before it is no more than this nearer, m. Limbs
+are thinner than the trunk, and a wrist so far behind the chest is not seen."""
 _MIN_VISIBLE_PX = 150
 """A person of whom fewer pixels are in sight makes no sample."""
+
+
+def _depths(layout: KeypointLayout) -> Float64[np.ndarray, " keypoints"]:
+    """How deep each keypoint may lie; shoulders and hips lie as deep as the trunk."""
+    limb = [JOINT_LIMB[anchor] >= 0 for anchor in layout.anchors]
+    trunk = ["shoulder" in name or "hip" in name for name in layout.names]
+    return np.where(np.array(limb) & ~np.array(trunk), _LIMB_M, _TRUNK_M)
+
+
+_SHALLOW = {layout.name: _depths(layout) for layout in (J44, LDPOSE25)}
 _DISTAL_COCO = {limb: [i for i in range(17) if JOINT_LIMB[COCO17.anchors[i]] == limb][1:] for limb in LIMBS}
 """Per limb, its elbow and wrist, or knee and ankle."""
 
@@ -75,8 +87,8 @@ class Label:
         keypoints_3d = mesh.keypoints_44.astype(np.float64)
         joints_3d = mesh.joints.astype(np.float64)
         ldpose = ldpose_3d(keypoints_3d, joints_3d, levels)
-        keypoints_2d = self._labelled(keypoints_3d, J44.absent(levels), camera, person, seen)
-        ldpose_2d = self._labelled(ldpose, LDPOSE25.absent(levels), camera, person, seen)
+        keypoints_2d = self._labelled(keypoints_3d, J44, camera, person, seen)
+        ldpose_2d = self._labelled(ldpose, LDPOSE25, camera, person, seen)
         outline = _bounds(camera.project(mesh.vertices))
         occluded, status = [], []
         for limb in LIMBS:
@@ -85,9 +97,18 @@ class Label:
             hidden = bool((existing == OCCLUDED).any())
             occluded.append(hidden)
             if levels[limb]:
-                status.append(LimbStatus.AMPUTATED)
+                worn = person.prosthesis[limb]
+                status.append(LimbStatus.PROSTHESIS if worn else LimbStatus.AMPUTATED)
             else:
                 status.append(LimbStatus.OCCLUDED if (visibility == OCCLUDED).all() else LimbStatus.INTACT)
+        for limb in person.hidden_limb.values():
+            if not person.levels[limb] and status[limb] != LimbStatus.OCCLUDED:
+                raise Drop("limb_still_in_sight")
+        cases = set(person.cases)
+        if any(person.prosthesis):
+            cases.add("prosthesis")
+        if self._behind_own_body(person, status, ldpose_2d, seen):
+            cases.add("self_occlusion")
         return PersonRecord(
             bbox_xyxy=outline,
             pose_rotvec=person.pose_rotvec.astype(np.float64),
@@ -105,21 +126,45 @@ class Label:
             residual_length=residual_lengths(joints_3d, levels),
             appearance=Appearance(person.texture.group, person.texture.sex, person.texture.id),
             pose_source=PoseSource(person.pose_source, person.pose_family),
+            hard_cases=tuple(case for case in HARD_CASES if case in cases),
+            prosthesis=person.prosthesis,
         )
 
     @staticmethod
+    def _behind_own_body(
+        person: Person, status: list[LimbStatus], ldpose_2d: np.ndarray, seen: np.ndarray
+    ) -> bool:
+        """Whether an occluded limb of this person is hidden by nothing but themselves."""
+        height, width = seen.shape
+        for limb in LIMBS:
+            x, y = np.floor(ldpose_2d[_DISTAL_COCO[limb], :2]).astype(np.int64).T
+            if (
+                status[limb] != LimbStatus.OCCLUDED
+                or not ((x >= 0) & (x < width) & (y >= 0) & (y < height)).all()
+            ):
+                continue
+            if seen[y, x].all():
+                return True
+        return False
+
+    @staticmethod
     def _labelled(
-        points: np.ndarray, absent: np.ndarray, camera: Camera, person: Person, seen: np.ndarray
+        points: np.ndarray, layout: KeypointLayout, camera: Camera, person: Person, seen: np.ndarray
     ) -> np.ndarray:
-        """Pixels and visibility of 3D points; absent ones are (0, 0, 0)."""
+        """Pixels and visibility of 3D points; absent ones are (0, 0, 0).
+
+        In sight is what lies in the picture, on a pixel that shows this person, and no deeper under what is drawn
+        there than the inside of their own limb or trunk.
+        """
         assert person.render is not None
+        absent = layout.absent(person.rendered_levels)
         points = np.where(absent[:, None], [[0.0, 0.0, 1.0]], points)
         pixels = camera.project(points)
         column, row = np.floor(pixels).astype(np.int64).T
         inside = (column >= 0) & (column < camera.width) & (row >= 0) & (row < camera.height)
         column, row = np.clip(column, 0, camera.width - 1), np.clip(row, 0, camera.height - 1)
         before = points[:, 2] - person.render.depth[row, column]
-        visible = inside & seen[row, column] & (before < _DEPTH_TOLERANCE)
+        visible = inside & seen[row, column] & (before < _SHALLOW[layout.name])
         visibility = np.where(visible, VISIBLE, OCCLUDED)
         labelled = np.concatenate([pixels, visibility[:, None]], axis=1).astype(np.float64)
         labelled[absent] = 0.0
