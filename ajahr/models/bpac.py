@@ -57,6 +57,8 @@ class BpacNet(nn.Module):
         self.heads = nn.Linear(config.widths[-1], NUM_LIMBS * NUM_LEVELS)  # the four heads in one product
         self.projection = nn.Linear(config.widths[-1], token_width)
         self.register_buffer("temperature", torch.ones(NUM_LIMBS))
+        self._lay_out()
+        self.register_load_state_dict_post_hook(lambda net, _: net._lay_out())
 
     def forward(
         self,
@@ -76,9 +78,13 @@ class BpacNet(nn.Module):
             if keypoints is None:
                 raise UserError(f"BPAC-Net sees {self.config.inputs}; give it keypoints")
             seen.append(self.draw(keypoints).to(image.dtype))
-        features = self.resnet(torch.cat(seen, 1) if len(seen) > 1 else seen[0])
+        features = self.resnet(torch.cat(seen, 1).contiguous(memory_format=torch.channels_last))
         logits = self.heads(features).unflatten(-1, (NUM_LIMBS, NUM_LEVELS))
         return LimbStatus(logits, self.probabilities(logits), self.projection(features))
+
+    def _lay_out(self) -> None:
+        """Channels last: a fifth less time on a CPU, and what tensor cores want."""
+        self.resnet.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
     def probabilities(
         self, logits: Float[Tensor, "batch limbs=4 levels=4"]

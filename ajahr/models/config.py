@@ -173,7 +173,7 @@ class RegressorConfig:
         return "image" if self.bpac is not None and self.bpac.legacy_demo else "crop"
 
     @classmethod
-    def preset(cls, name: Preset, **changes: Any) -> RegressorConfig:
+    def preset(cls, name: Preset | str, **changes: Any) -> RegressorConfig:
         """A preset with some fields replaced.
 
         Raises:
