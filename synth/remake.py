@@ -9,6 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+
 from ajahr.cli.console import Parser
 from ajahr.data.dataset import Manifest, read_manifest
 from ajahr.errors import UserError
@@ -55,6 +59,13 @@ class Remaker:
             recipe = [stage.under(realism) if isinstance(stage, _Realistic) else stage for stage in recipe]
         records, _ = make_scene(self.config, recipe, scene)
         return records
+
+
+def written_picture(record: Record) -> UInt8[np.ndarray, "height width 3"]:
+    """RGB as a reader of the dataset sees it, JPEG and all."""
+    image = cv2.imdecode(np.frombuffer(record.files["jpg"], np.uint8), cv2.IMREAD_COLOR)
+    assert image is not None
+    return np.ascontiguousarray(image[..., ::-1])
 
 
 @runtime_checkable

@@ -13,7 +13,7 @@ from ajahr.errors import UserError
 from ajahr.render.contact_sheet import save_contact_sheet
 from synth.config import RealismConfig
 from synth.record import Record
-from synth.remake import Remaker
+from synth.remake import Remaker, written_picture
 
 STEPS = ("light", "shadow", "colour", "blur", "noise", "jpeg_quality")
 """Steps in the order in which a strip adds them: `RealismConfig`'s own."""
@@ -92,7 +92,7 @@ def _about(record: Record, caption: str) -> str:
 
 def _cut(record: Record, cell: tuple[int, int]) -> UInt8[np.ndarray, "height width 3"]:
     """The written picture around its people, of the cell's shape, enlarged where it is small."""
-    image = cv2.imdecode(np.frombuffer(record.files["jpg"], np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+    image = written_picture(record)
     height, width = image.shape[:2]
     windows = np.array([person.render.window for person in record.people if person.render is not None])
     x0, y0 = windows[:, :2].min(axis=0)

@@ -12,7 +12,7 @@ from scipy.special import expit
 
 from synth.leak.features import residual_features
 
-Picture = tuple[UInt8[np.ndarray, "height width 3"], Bool[np.ndarray, "height width"]]
+Picture = tuple[UInt8[np.ndarray, "_ _ rgb=3"], Bool[np.ndarray, "_ _"]]
 """A picture and what is hidden of it."""
 
 

@@ -151,7 +151,10 @@ def _plain_paste(
     """Rings of some scenes with and without realism."""
     if len(rows) == 0:
         return None
-    from synth.remake import Remaker  # everything that makes pictures: only when they are made
+    from synth.remake import (  # everything that makes pictures: only when they are made
+        Remaker,
+        written_picture,
+    )
 
     try:
         remaker = Remaker(folder)
@@ -160,20 +163,15 @@ def _plain_paste(
             sample = reader.sample(arrays, int(row))
             again = remaker.scene(int(sample.record.scene_id))
             bare = remaker.scene(int(sample.record.scene_id), RealismConfig.plain())
-            if not again or not np.array_equal(decoded(again[0].files["jpg"]), sample.image()):
+            if not again or not np.array_equal(written_picture(again[0]), sample.image()):
                 return PlainPaste(why="this version of the code makes other pictures of the same scenes")
             silhouette = sample.mask() > 0
             realistic += ring_counts(sample.image(), silhouette)
-            plain += ring_counts(decoded(bare[0].files["jpg"]), silhouette)
+            plain += ring_counts(written_picture(bare[0]), silhouette)
             measured += 1
     except UserError as error:
         return PlainPaste(why=str(error))
     return PlainPaste(plain, realistic, measured)
-
-
-def decoded(jpg: bytes) -> UInt8[np.ndarray, "height width 3"]:
-    """RGB of a written picture."""
-    return np.ascontiguousarray(cv2.imdecode(np.frombuffer(jpg, np.uint8), cv2.IMREAD_COLOR)[..., ::-1])
 
 
 def _spread(length: int, count: int) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from html import escape
 from pathlib import Path
 
@@ -14,9 +14,10 @@ from ajahr.anatomy import INTACT_INDEX, LIMBS, NUM_CLASSES, Limb, class_name, fr
 from ajahr.data.files import write_atomic
 from ajahr.data.record import LimbStatus
 from synth.appearance.groups import GROUP_SHARES
-from synth.report.boundary import OFFSETS, THRESHOLD
-from synth.report.charts import Bar, bars, histogram, lines, stacked, strips
+from synth.report.charts import Bar, bars, histogram, stacked, strips
 from synth.report.gather import GalleryItem, ReportData, gather
+from synth.report.parts import card, cards, table, words
+from synth.report.quality import cost_section, quality_section
 from synth.report.style import SCRIPT, STYLE
 
 REPORT_NAME = "report.html"
@@ -59,7 +60,7 @@ def write_report(
 def page(data: ReportData) -> str:
     """The HTML."""
     contents = (
-        _gallery(data), _people(data), _bodies(data), _quality(data), _cost(data), _provenance(data)
+        _gallery(data), _people(data), _bodies(data), quality_section(data), cost_section(data), _provenance(data)
     )  # fmt: skip
     ids = [name.split()[0].lower() for name in _SECTIONS]
     links = "".join(f'<a href="#{i}">{escape(name)}</a>' for i, name in zip(ids, _SECTIONS, strict=True))
@@ -75,19 +76,6 @@ def page(data: ReportData) -> str:
         f"{_header(data)}<nav><div>{links}</div></nav><main>{sections}</main><dialog><div></div><p></p></dialog>"
         f"<script>{SCRIPT}</script></body></html>\n"
     )
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
-
-
-def _card(title: str, content: str, note: str = "", *, wide: bool = False) -> str:
-    note = f"<p>{escape(note)}</p>" if note else ""
-    return f'<div class="card{" wide" if wide else ""}"><h3>{escape(title)}</h3>{content}{note}</div>'
-
-
-def _cards(cards: Iterable[str]) -> str:
-    return f'<div class="cards">{"".join(cards)}</div>'
 
 
 def _header(data: ReportData) -> str:
@@ -120,7 +108,7 @@ def _class(index: int) -> tuple[str, Limb | None]:
 
 
 def _gallery(data: ReportData) -> str:
-    chips = ["", *[_words(limb.name.lower()) for limb in LIMBS], "intact"]
+    chips = ["", *[words(limb.name.lower()) for limb in LIMBS], "intact"]
     buttons = "".join(
         f'<button type="button" data-show="{name}" aria-pressed="{str(not name).lower()}">{name or "all"}</button>'
         for name in chips
@@ -130,7 +118,7 @@ def _gallery(data: ReportData) -> str:
         name, limb = _class(index)
         items = data.gallery.get(index, [])
         count = data.manifest.counts["ajahr_index", str(index)]
-        show = "intact" if limb is None else _words(limb.name.lower())
+        show = "intact" if limb is None else words(limb.name.lower())
         about = f"AJAHR-Index {index}, {count:,} people"
         if limb is None:
             about += ", twins included; shown are those that are nobody's twin"
@@ -139,7 +127,7 @@ def _gallery(data: ReportData) -> str:
             f'<div class="strip">{figures}</div>' if items else '<p class="none">no picture of this class</p>'
         )
         groups.append(
-            f'<div class="class" data-limb="{show}"><h3>{_words(name)}<small>{about}</small></h3>{content}</div>'
+            f'<div class="class" data-limb="{show}"><h3>{words(name)}<small>{about}</small></h3>{content}</div>'
         )
     return (
         "<p>The amputee on the left, the intact twin of the same scene on the right. A click enlarges.</p>"
@@ -189,10 +177,10 @@ def _people(data: ReportData) -> str:
     for index in _class_order()[:-1]:
         name, limb = _class(index)
         assert limb is not None
-        classes.append(Bar(_words(name), counts["ajahr_index", str(index)], LIMB_COLOURS[limb]))
+        classes.append(Bar(words(name), counts["ajahr_index", str(index)], LIMB_COLOURS[limb]))
     statuses = [
         (
-            _words(limb.name.lower()),
+            words(limb.name.lower()),
             [
                 (str(status), counts["limb_status", limb.name.lower(), str(status)], STATUS_COLOURS[status])
                 for status in LimbStatus
@@ -203,25 +191,24 @@ def _people(data: ReportData) -> str:
     ]
     lost = [Bar(f"{n} limb{'s' * (n != '1')}", count) for n, count in sorted(_counted(data, "limbs_lost"))]
     groups = [
-        Bar(_words(group), counts["group", str(group)], "--c3", share)
-        for group, share in GROUP_SHARES.items()
+        Bar(words(group), counts["group", str(group)], "--c3", share) for group, share in GROUP_SHARES.items()
     ]
     sexes = [Bar(name, count, "--c4") for name, count in _counted(data, "gender")]
     poses = [Bar(name.removeprefix("sampled/"), count, "--c2") for name, count in _counted(data, "pose")]
     lower = "Share of all losses. A person who lost several limbs counts once in each class."
     return (
         "<p>Counts are dataset.json's, over every shard; intact twins are counted as the people they show.</p>"
-        + _cards(
+        + cards(
             [
-                _card("Amputation class", bars(classes), lower),
-                _card(
+                card("Amputation class", bars(classes), lower),
+                card(
                     "What holds for each limb",
                     stacked(statuses) + "<br>" + bars(lost),
                     "Below: limbs lost per person.",
                 ),
-                _card("Group", bars(groups), "The marks are A3D's proportions, which groups are drawn by.")
-                + _card("Sex", bars(sexes)),
-                _card(
+                card("Group", bars(groups), "The marks are A3D's proportions, which groups are drawn by.")
+                + card("Sex", bars(sexes)),
+                card(
                     "Pose",
                     bars(poses),
                     "Fitted poses are of people in the photographs; the others are sampled, by family.",
@@ -250,32 +237,32 @@ def _bodies(data: ReportData) -> str:
             (Limb.LEFT_LEG, Limb.RIGHT_LEG, "legs", "--c2"),
         )
         series = [(word, people[name][:, [int(a), int(b)]].ravel(), colour) for a, b, word, colour in pairs]
-        return histogram(series, _words(name))
+        return histogram(series, words(name))
 
-    return f"<p>Over {len(people['betas']):,} people.{part}</p>" + _cards(
+    return f"<p>Over {len(people['betas']):,} people.{part}</p>" + cards(
         [
-            _card(
+            card(
                 "Shape",
                 strips(betas, "betas", (-limit, limit)),
                 "Median, quartiles, and 5 to 95 % of each of SMPL's betas.",
             ),
-            _card(
+            card(
                 "Camera scale",
                 histogram([("people", people["camera_scale"], "--c1")], "camera scale"),
                 "s of HMR's crop camera (s, tx, ty), the crop being 1.2 times the box brought to 192:256.",
             ),
-            _card(
+            card(
                 "Person, px",
                 histogram([("people", people["box_px"], "--c3")], "longer side of the box, px"),
                 "Longer side of the box, the part outside the picture included.",
             ),
-            _card(
+            card(
                 "Residual limb, px",
                 by_limb("residual_limb_px"),
                 "Length in the picture from shoulder or hip to where the limb ends; losses at the shoulder or "
                 "hip leave none.",
             ),
-            _card(
+            card(
                 "Intact limb, px",
                 by_limb("intact_limb_px"),
                 "Length in the picture from shoulder or hip to hand or foot, along the bones.",
@@ -284,158 +271,7 @@ def _bodies(data: ReportData) -> str:
     )
 
 
-# ----------------------------------------------------------------------------------------------- quality
-
-
-def _quality(data: ReportData) -> str:
-    drops = sorted(data.manifest.drops.items(), key=lambda pair: (-pair[1], pair[0]))
-    dropped = bars([Bar(_words(name), count, "--lost") for name, count in drops]) if drops else (
-        '<p class="none">nothing was dropped</p>'
-    )  # fmt: skip
-    bright, dark = data.rings.shares()
-    more_bright, more_dark = data.rings.excess()
-    rings = lines(
-        OFFSETS,
-        [("brighter than both sides", bright, "--c2"), ("darker than both sides", dark, "--c1")],
-        "rings",
-        0.0,
-    )
-    found = (
-        f"On the silhouette of {data.ring_pictures} pictures {bright[OFFSETS.index(0)]:.1%} of the line is brighter "
-        f"and {dark[OFFSETS.index(0)]:.1%} darker than both sides by over {THRESHOLD:g} of 255 grey levels: "
-        f"{100 * more_bright:+.1f} and {100 * more_dark:+.1f} points against lines 6 to 12 px beside it. "
-        "Across: px inside the silhouette. A blend that leaves a rim shows as a peak at 0; "
-        "a body's own shading towards its outline shows at 2 to 4."
-    )
-    return _cards(
-        [
-            _card(
-                "Drops per reason",
-                dropped,
-                "Photographs given up, and draws of a scene that were drawn again.",
-            ),
-            _card("Boundary", rings, found),
-            *_plain_paste(data),
-            _card("Filled backgrounds, by source", _sources(data), wide=True),
-        ]
-    )
-
-
-def _plain_paste(data: ReportData) -> list[str]:
-    """The boundary card of the same scenes without realism, or why there is none."""
-    plain, title = data.plain, "Boundary, beside the plain paste"
-    if plain is None:
-        return []
-    if plain.rings is None or plain.realistic is None:
-        return [_card(title, f'<p class="none">not measured: {escape(plain.why)}</p>')]
-    at = OFFSETS.index(0)
-    ours, bare = plain.realistic.shares(), plain.rings.shares()
-    chart = lines(
-        OFFSETS,
-        [
-            ("plain, brighter", bare[0], "--c4"),
-            ("plain, darker", bare[1], "--c3"),
-            ("dataset, brighter", ours[0], "--c2"),
-            ("dataset, darker", ours[1], "--c1"),
-        ],
-        "rings beside the plain paste",
-        0.0,
-    )
-    words = (
-        f"{plain.pictures} scenes made once more without any step of realism. On the silhouette "
-        f"{ours[0][at]:.1%} of the line is brighter and {ours[1][at]:.1%} darker than both sides; pasted plainly "
-        f"{bare[0][at]:.1%} and {bare[1][at]:.1%}."
-    )
-    return [_card(title, chart, words)]
-
-
-def _sources(data: ReportData) -> str:
-    if not data.sources:
-        return '<p class="none">the backgrounds are not there any more (.work was deleted); nothing to measure</p>'
-    rows = []
-    for name, quality in data.sources.items():
-        ssim, lpips = quality.ssim, quality.lpips
-        rows.append(
-            (
-                name,
-                len(ssim),
-                f"{ssim.mean():.3f}",
-                f"{np.median(ssim):.3f}",
-                f"{ssim.min():.3f}",
-                f"{lpips.mean():.4f}" if len(lpips) else "not measured",
-            )
-        )
-    heads = ("source", "photographs", "SSIM, mean", "median", "least", "LPIPS, mean")
-    least = data.manifest.run.config.get("backgrounds", {}).get("ssim_min")
-    note = (
-        f"Against the photograph before its people were removed; below {least} a photograph was dropped."
-        if least
-        else ""
-    )
-    return (
-        _table(heads, rows, numbers_from=1)
-        + f"<p>{escape(note)} 1 is a photograph nobody had to be removed from.</p>"
-    )
-
-
-# -------------------------------------------------------------------------------------------------- cost
-
-
-def _cost(data: ReportData) -> str:
-    """Time by stage, and what larger datasets of the same kind take."""
-    size = sum(entry.tar.size + entry.npz.size for entry in data.manifest.shards)
-    per_picture = size / max(data.manifest.counts["samples",], 1)
-    cost = data.cost
-    if cost is None:
-        return '<p class="none">the timings are not there any more (.work was deleted)</p>'
-    stages = bars([Bar(_spaced(name), round(1e6 * value), "--c1") for name, value in cost.seconds.items()])
-    share = cost.seconds[cost.bottleneck] / cost.total
-    rows = [
-        (
-            f"{count:,}",
-            f"{cost.total * count / 3600:,.1f}",
-            f"{cost.total * count / 3600 / 64:,.1f}",
-            f"{per_picture * count / 1e9:,.1f} GB",
-        )
-        for count in (1_000_000, 100_000_000)
-    ]
-    words = (
-        f"Microseconds a picture on one core, over {cost.pictures:,} pictures; the first scene of a process is left "
-        f"out. {1 / cost.total:,.1f} pictures a second and core; most of it, {share:.0%}, is "
-        f"{_spaced(cost.bottleneck)}. Backgrounds and textures, made once, are not in it."
-    )
-    return _cards(
-        [
-            _card("Time by stage", stages, words),
-            _card(
-                "At this rate",
-                _table(
-                    ("pictures", "hours of one core", "hours of 64 cores", "storage"), rows, numbers_from=1
-                ),
-                f"{per_picture / 1e3:,.1f} kB a picture.",
-            ),
-        ]
-    )
-
-
-def _spaced(name: str) -> str:
-    """``PickScene`` as ``pick scene``."""
-    return "".join(f" {c.lower()}" if c.isupper() else c for c in name).strip()
-
-
 # -------------------------------------------------------------------------------------------- provenance
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[object]], numbers_from: int = 99) -> str:
-    def cells(values: Sequence[object], tag: str) -> str:
-        out = []
-        for n, value in enumerate(values):
-            text = f"{value:,}" if isinstance(value, int) else str(value)
-            out.append(f"<{tag}{' class=n' if n >= numbers_from else ''}>{escape(text)}</{tag}>")
-        return "<tr>" + "".join(out) + "</tr>"
-
-    head = cells(heads, "th") if heads else ""
-    return "<table>" + head + "".join(cells(row, "td") for row in rows) + "</table>"
 
 
 def _provenance(data: ReportData) -> str:
@@ -455,20 +291,20 @@ def _provenance(data: ReportData) -> str:
     config = escape(json.dumps(run.config, indent=2, ensure_ascii=False))
     several = f", the first 100 of {len(photos):,}" if len(photos) > 100 else ""
     return (
-        _cards(
+        cards(
             [
-                _card("Made by", _table((), facts), wide=True),
-                _card(
+                card("Made by", table((), facts), wide=True),
+                card(
                     "Licences of the photographs",
-                    _table(("licence", "pictures"), licences, numbers_from=1),
+                    table(("licence", "pictures"), licences, numbers_from=1),
                     wide=True,
                 ),
                 '<div class="card wide">'
                 f"<details><summary>Photographs{several}</summary>"
-                f"{_table(('photograph', 'pictures'), photos[:100], numbers_from=1)}</details>"
+                f"{table(('photograph', 'pictures'), photos[:100], numbers_from=1)}</details>"
                 f"<details><summary>Configuration</summary><pre>{config}</pre></details>"
                 f"<details><summary>Shards{more}</summary>"
-                f"{_table(('shard', 'pictures', 'people', 'bytes', 'SHA-256 of the tar'), shards)}</details></div>",
+                f"{table(('shard', 'pictures', 'people', 'bytes', 'SHA-256 of the tar'), shards)}</details></div>",
             ]
         )
         + "<footer>Written by ajahr-synth report. Nothing on this page comes from elsewhere.</footer>"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from copy import copy
-from typing import Self
 
 import cv2
 import numpy as np
@@ -36,7 +35,7 @@ class Compose:
         self.body, self.bank, self.render, self.realism = body, bank, render, realism
         self.areas = vertex_areas(body.data.v_template, body.data.faces)
 
-    def under(self, realism: RealismConfig) -> Self:
+    def under(self, realism: RealismConfig) -> Compose:
         """The same stage with other steps of realism."""
         other = copy(self)
         other.realism = realism

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from copy import copy
-from typing import Self
 
 import cv2
 
@@ -19,7 +18,7 @@ class Encode:
     def __init__(self, render: RenderConfig, realism: RealismConfig) -> None:
         self.fixed, self.realism = render.jpeg_quality, realism
 
-    def under(self, realism: RealismConfig) -> Self:
+    def under(self, realism: RealismConfig) -> Encode:
         """The same stage with other steps of realism."""
         other = copy(self)
         other.realism = realism
