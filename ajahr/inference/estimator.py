@@ -161,6 +161,10 @@ class Estimator:
                 keypoints.to(device),
                 limb_levels=None if levels is None else levels.to(device),
             )
+        if not bool(torch.isfinite(output.joints).all()):
+            raise UserError(
+                f"the network gives numbers that are not finite ({self.precision}); use fp32, or other weights"
+            )
         found = output.limb_probabilities
 
         def array(value: Tensor) -> np.ndarray:

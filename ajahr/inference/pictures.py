@@ -9,10 +9,12 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Sequence
+from typing import no_type_check
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Float32, UInt8
+from jaxtyping import Float32, UInt8
+from numba import njit
 
 from ajahr.anatomy import LIMBS
 from ajahr.body.data import BodyData
@@ -27,7 +29,7 @@ MAX_PICTURE = 1600
 """Longer side of an overlay, px."""
 MAX_TILES = 24
 """People on a side view; those beyond it are named as a number."""
-_PAPER, _FLOOR = (244, 244, 242), (214, 215, 217)
+_PAPER, _FLOOR = 244, (214, 214, 214)
 _TILE_ASPECT = 0.6
 _QUALITY = 92
 _FROM_THE_RIGHT = np.array([[0, 0, 1], [0, 1, 0], [-1, 0, 0]], np.float32)
@@ -72,17 +74,17 @@ class Painter:
         columns = max(1, math.ceil(len(shown) / rows))
         tall = max(height // rows, 1)
         wide = max(round(tall * _TILE_ASPECT), 1)
-        sheet = np.empty((height, columns * wide, 3), np.uint8)
-        sheet[:] = _PAPER
-        turned = [person.vertices @ _FROM_THE_RIGHT.T for person in shown]
-        spans = [np.ptp(points[:, :2], axis=0) for points in turned]
+        sheet = np.full((height, columns * wide, 3), _PAPER, np.uint8)
+        turned = [(person.vertices @ _FROM_THE_RIGHT.T).astype(np.float32, copy=False) for person in shown]
+        ends = [tuple(np.array([f(x) for x in points.T]) for f in (np.min, np.max)) for points in turned]
+        spans = [(high - low)[:2] for low, high in ends]
         largest = np.max(spans, axis=0) if spans else np.ones(2)
         zoom = 0.86 * min(wide / max(float(largest[0]), 0.3), tall / max(float(largest[1]), 0.3))
         line = max(11, min(tall // 24, 28))
         for k, (person, points) in enumerate(zip(shown, turned, strict=True)):
             top, left = k // columns * tall, k % columns * wide
             tile = sheet[top : top + tall, left : left + wide]
-            low, high = points.min(0), points.max(0)
+            low, high = ends[k]
             centred = points - (low + high) / 2
             floor = round(tall / 2 + float(high[1] - low[1]) / 2 * zoom)
             cv2.line(tile, (wide // 12, floor), (wide - wide // 12, floor), _FLOOR, max(1, tall // 240))
@@ -156,15 +158,34 @@ def encode_jpeg(image: UInt8[np.ndarray, "height width 3"]) -> bytes:
     return data.tobytes()
 
 
-def _window(vertices: Float[np.ndarray, "vertices 3"], view: Camera) -> tuple[int, int, int, int] | None:
+def _window(vertices: Float32[np.ndarray, "vertices 3"], view: Camera) -> tuple[int, int, int, int] | None:
     """The part of the picture that a mesh touches: left, top, right, bottom."""
-    ahead = vertices[vertices[:, 2] > NEAR]
-    if not len(ahead) or not np.isfinite(vertices).all():
-        return None
-    pixels = view.project(ahead)
-    low = np.clip(np.floor(pixels.min(0)) - 1, 0, [view.width, view.height]).astype(int)
-    high = np.clip(np.ceil(pixels.max(0)) + 1, 0, [view.width, view.height]).astype(int)
-    return None if (high <= low).any() else (int(low[0]), int(low[1]), int(high[0]), int(high[1]))
+    cx, cy = view.principal_point
+    weak = 0.0 if view.weak_depth is None else float(view.weak_depth)
+    low_x, low_y, high_x, high_y = _bounds(
+        vertices, float(view.focal_length), float(cx), float(cy), weak, NEAR
+    )
+    left, right = (int(min(max(x, 0), view.width)) for x in (np.floor(low_x) - 1, np.ceil(high_x) + 1))
+    top, bottom = (int(min(max(y, 0), view.height)) for y in (np.floor(low_y) - 1, np.ceil(high_y) + 1))
+    return (left, top, right, bottom) if left < right and top < bottom else None
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _bounds(vertices, focal, cx, cy, weak, near):
+    """Least and largest x and y (px) of the vertices before the near plane; crossed if any is not finite."""
+    low_x, low_y, high_x, high_y = np.inf, np.inf, -np.inf, -np.inf
+    for i in range(vertices.shape[0]):
+        z = vertices[i, 2]
+        total = vertices[i, 0] + vertices[i, 1] + z
+        if total - total != 0.0:
+            return np.inf, np.inf, -np.inf, -np.inf
+        if z > near:
+            scale = focal / (weak if weak > 0.0 else z)
+            x, y = vertices[i, 0] * scale + cx, vertices[i, 1] * scale + cy
+            low_x, high_x = min(low_x, x), max(high_x, x)
+            low_y, high_y = min(low_y, y), max(high_y, y)
+    return low_x, low_y, high_x, high_y
 
 
 def _label(out: UInt8[np.ndarray, "height width 3"], text: str, x: float, y: float, line: int) -> None:
