@@ -206,7 +206,7 @@ def plausible(poses: np.ndarray, source: PoseSourceConfig) -> tuple[np.ndarray, 
     ``not_finite``; ``penetrates``: a limb goes deeper through the body than flesh gives way; ``out_of_range``: a
     joint is further beyond its range of motion than fits err.
     """
-    finite = np.isfinite(poses).all((1, 2))
+    finite = np.asarray(np.isfinite(poses).all((1, 2)))
     body = np.where(finite[:, None, None], poses, 0)[:, 1:].astype(np.float64)
     within = np.ones(len(poses), bool)
     if len(poses):
@@ -218,7 +218,7 @@ def plausible(poses: np.ndarray, source: PoseSourceConfig) -> tuple[np.ndarray, 
         out_of_range=int((finite & ~within).sum()),
         penetrates=int((finite & within & ~apart).sum()),
     )
-    return finite & within & apart, +dropped
+    return np.asarray(finite & within & apart), +dropped
 
 
 def _places(config: GenerateConfig, folder: Path, fit: FitRows) -> tuple[np.ndarray, Counter[str]]:

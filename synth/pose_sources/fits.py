@@ -7,6 +7,7 @@ by allow-lists.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,9 +65,10 @@ class FitRows:
     def kept(self, good: np.ndarray, dropped: Mapping[str, int]) -> FitRows:
         """The rows where ``good``, with the reasons of the others."""
         index = np.flatnonzero(good)
+        rows: list[int] = index.tolist()
         arrays = {name: getattr(self, name)[index] for name in _ROW_ARRAYS}
-        counts = {reason: n for reason, n in {**self.dropped, **dropped}.items() if n}
-        images, people = [self.images[i] for i in index], [self.people[i] for i in index]
+        counts = dict(Counter(self.dropped) + Counter(dropped))
+        images, people = [self.images[i] for i in rows], [self.people[i] for i in rows]
         return FitRows(images=images, people=people, dropped=counts, **arrays)
 
 
@@ -230,7 +232,7 @@ def read_scorehmr(path: Path, annotations: Path | None = None) -> FitRows:
             f"{path}: {n} results for the {len(named.get('imgname', ()))} rows of "
             f"{annotations or 'its imgname'}; give the annotations it was made on"
         )
-    lost = is_absent(pose).any(1)
+    lost = np.asarray(is_absent(pose)).any(1)
     rotvec = rotmat_to_rotvec(np.where(is_absent(pose)[..., None, None], np.eye(3), pose))
     translation = arrays.get("translation")
     found = make_rows(
@@ -242,7 +244,7 @@ def read_scorehmr(path: Path, annotations: Path | None = None) -> FitRows:
         translation=_scorehmr_flat(translation, n, 3, path, "camera translation"),
         focal_length=None if translation is None else np.full(n, SCOREHMR_FOCAL_PX),
     )
-    return found.kept(~lost, {"no_rotation": int(lost.sum())})
+    return found.kept(np.asarray(~lost), {"no_rotation": int(lost.sum())})
 
 
 def _scorehmr_arrays(path: Path) -> dict[str, Any]:
