@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, UInt8
 
-RENDERED_BLUR_PX = 0.33
+RENDERED_BLUR_PX = 0.5
 """What `estimate_blur` finds on the rasteriser's own edges: a pixel's box and four samples in it."""
 MAX_BLUR_PX = 3.5
 _FINE, _COARSE = 0.8, 1.6

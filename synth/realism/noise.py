@@ -29,7 +29,7 @@ _FLAT_SHARE, _FLATTEST, _MIN_FLAT = 0.15, 0.06, 12
 """Share of the blocks of one brightness, and of all, that are taken for flat; and the least number of them."""
 _BIAS = 1.15
 """The flattest blocks of a picture of mere grain have a little less of it than the others."""
-_MAX_RATIO = 2.0
+_MAX_RATIO = 2.5
 _MAX_CHROMA = 0.6
 _ROUNDING = 0.6
 """What whole numbers leave of the colour differences after the Laplacian of the halved picture, squared."""
