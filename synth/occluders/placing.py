@@ -41,14 +41,25 @@ class Target:
 
 
 def covering_corners(
-    mask: Bool[np.ndarray, "height width"], points: Float[np.ndarray, "points 2"]
+    mask: Bool[np.ndarray, "height width"],
+    points: Float[np.ndarray, "points 2"],
+    rows: tuple[float, float] = (-np.inf, np.inf),
 ) -> Int[np.ndarray, "places 2"]:
-    """Every place (x, y of the mask's corner) at which the mask covers the pixels of all points."""
+    """Every place (x, y of the mask's corner) at which the mask covers the pixels of all points.
+
+    Args:
+        mask: pixels of the object.
+        points: px.
+        rows: only places whose y lies between these.
+    """
     height, width = mask.shape
     pixels = np.floor(points).astype(np.int64)
     step = pixels - pixels[0]
     left, right = max(0, -int(step[:, 0].min())), min(width, width - int(step[:, 0].max()))
     top, bottom = max(0, -int(step[:, 1].min())), min(height, height - int(step[:, 1].max()))
+    # a corner at row y has the first point on the mask's row pixels[0] - y
+    top = max(top, int(np.ceil(np.clip(pixels[0, 1] - rows[1], 0, height))))
+    bottom = min(bottom, int(np.floor(np.clip(pixels[0, 1] - rows[0], -1, height))) + 1)
     if left >= right or top >= bottom:
         return np.zeros((0, 2), np.int64)
     covers = np.ones((bottom - top, right - left), bool)
@@ -92,15 +103,17 @@ def place_object(
     if extent[0] >= alpha.shape[1] or extent[1] >= alpha.shape[0]:
         return None
     size = max(round(alpha.shape[1] * scale), 1), max(round(alpha.shape[0] * scale), 1)
+    # its foot is where something so near touches the ground, which may be below the picture
+    ground = target.ground_y + (nearness - 1) * _EYE_M * target.px_per_m
+    astray = _ASTRAY_M * target.px_per_m
+    rows = ground - size[1] - astray, ground - size[1] + astray
+    if rows[0] > target.hide[:, 1].min() or rows[1] + size[1] < target.hide[:, 1].max():
+        return None
     small = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     solid = (small >= _OPAQUE).astype(np.uint8)
     reach = max(1, round(_MARGIN_M * target.px_per_m))
     sure = cv2.erode(solid, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8), borderValue=0) > 0
-    corners = covering_corners(sure, target.hide)
-    # its foot is where something so near touches the ground, or below the picture as that would be
-    ground = target.ground_y + (nearness - 1) * _EYE_M * target.px_per_m
-    astray = np.abs(corners[:, 1] + size[1] - ground)
-    corners = corners[astray <= _ASTRAY_M * target.px_per_m]
+    corners = covering_corners(sure, target.hide, rows)
     if not len(corners):
         return None
     corners = corners[rng.integers(len(corners), size=_CANDIDATES)]

@@ -7,11 +7,14 @@ texture they have.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import no_type_check
 
 import numpy as np
 from jaxtyping import Float, Float32, Int32
+from numba import njit
 
 Vector = Sequence[float] | Float[np.ndarray, "xyz=3"]
 Colour = tuple[float, float, float]
@@ -102,41 +105,63 @@ def sweep(
         np.cos(turn)[None, :, None] * (u * radii[:, :1])[:, None]
         + np.sin(turn)[None, :, None] * (v * radii[:, 1:])[:, None]
     )
-    wall = (points[:, None] + ring).reshape(-1, 3)
-    rings = len(points)
+    return _walled((points[:, None] + ring).reshape(-1, 3), points, sides, colour)
+
+
+def _walled(wall: np.ndarray, points: np.ndarray, sides: int, colour: Colour) -> Mesh:
+    """The tube with these rings and two ends, which have corners of their own, so that the edge is sharp."""
+    vertices = np.concatenate([wall, points[:1], wall[:sides], points[-1:], wall[-sides:]])
+    return coloured(vertices, _tube_faces(len(points), sides), colour)
+
+
+@functools.cache
+def _tube_faces(rings: int, sides: int) -> Int32[np.ndarray, "faces 3"]:
     k = np.arange(sides)
     after = (k + 1) % sides
     start = (sides * np.arange(rings - 1))[:, None]
+    low = rings * sides
+    high = low + sides + 1
     faces = np.concatenate(
         [
             np.stack([start + k, start + after, start + sides + after], -1).reshape(-1, 3),
             np.stack([start + k, start + sides + after, start + sides + k], -1).reshape(-1, 3),
-        ]
-    )
-    # ends have corners of their own, so that the edge is sharp
-    ends = np.concatenate([points[:1], wall[:sides], points[-1:], wall[-sides:]])
-    low, high = len(wall), len(wall) + sides + 1
-    faces = np.concatenate(
-        [
-            faces,
             np.stack([np.full(sides, low), low + 1 + after, low + 1 + k], -1),
             np.stack([np.full(sides, high), high + 1 + k, high + 1 + after], -1),
         ]
-    )
-    return coloured(np.concatenate([wall, ends]), faces, colour)
+    ).astype(np.int32)
+    faces.setflags(write=False)
+    return faces
 
 
 def tube(points: Sequence[Vector], radius: float | Sequence[float], colour: Colour, sides: int = 10) -> Mesh:
     """A round tube along a line of points."""
-    line = np.asarray([np.asarray(point, np.float64) for point in points])
-    direction = np.gradient(line, axis=0) if len(line) > 1 else np.zeros_like(line)
-    radii = np.broadcast_to(np.asarray(radius, np.float64), len(line))
-    u = np.empty_like(line)
-    hint = across(direction[0], (0.31, 0.62, 0.72))
-    for i in range(len(line)):  # carried along, so that the rings do not twist
-        hint = u[i] = across(direction[i], hint)
-    v = np.cross([unit(d) for d in direction], u)
-    return sweep(line, np.stack([radii, radii], 1), u, v, colour, sides)
+    line = np.array([[float(x) for x in point] for point in points])
+    radii = np.empty(len(line))
+    radii[:] = radius
+    return _walled(_rings(line, radii, sides), line, sides, colour)
+
+
+@njit(cache=True)
+@no_type_check
+def _rings(line, radii, sides):
+    """Corners of round rings at right angles to a line; the first is carried along, so that they do not twist."""
+    count = line.shape[0]
+    wall = np.empty((count * sides, 3))
+    u = np.array([0.31, 0.62, 0.72])
+    for i in range(count):
+        t = line[min(i + 1, count - 1)] - line[max(i - 1, 0)]
+        t /= max(np.sqrt((t * t).sum()), 1e-12)
+        rest = u - (u * t).sum() * t
+        if (rest * rest).sum() < 1e-8:  # along the hint itself: any other direction
+            other = np.zeros(3)
+            other[np.argmin(np.abs(t))] = 1.0
+            rest = other - (other * t).sum() * t
+        u = rest / np.sqrt((rest * rest).sum())
+        v = np.array([t[1] * u[2] - t[2] * u[1], t[2] * u[0] - t[0] * u[2], t[0] * u[1] - t[1] * u[0]])
+        for k in range(sides):
+            turn = 2.0 * np.pi * k / sides
+            wall[i * sides + k] = line[i] + radii[i] * (np.cos(turn) * u + np.sin(turn) * v)
+    return wall
 
 
 def bar(

@@ -7,6 +7,7 @@ the intact skeleton, so that both twins sit in the same chair; the wheels stand 
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,7 @@ _AXLE_Y, _AXLE_Z = -0.17, -0.02
 """Where the wheelchair poses have the axle, m from the pelvis."""
 _RADIUS_M = (0.29, 0.35)
 """Wheels are 22 to 28 inches."""
+_WHEEL_M = 0.32
 _FRAMES: tuple[Colour, ...] = (
     (38, 39, 42), (172, 176, 182), (30, 62, 130), (150, 28, 34), (84, 90, 96), (22, 90, 84),
 )  # fmt: skip
@@ -104,10 +106,7 @@ def _side(side, look, half, seat, depth, axle, radius, floor, back_foot, back_to
     rail = half * x
     caster = np.array([side * (half - 0.03), floor + 0.068, depth - 0.02])
     parts = [
-        ring(hub, x, radius - 0.014, 0.014, _TYRE, 36, 7),
-        ring(hub, x, radius - 0.032, 0.007, _STEEL, 36, 5),
-        ring(hub + 0.03 * x, x, radius - 0.03, 0.008, _STEEL, 36, 6),
-        tube([hub - 0.025 * x, hub + 0.03 * x], 0.026, look.frame, 10),
+        _wheel(look.frame).placed(np.diag([side, 1.0, side]), hub, radius / _WHEEL_M),
         tube([back_top + rail + _by(0, 0.03, 0), back_foot + rail, back_foot + rail + _by(0, -0.12, 0.0)], 0.012,
              look.frame, 8),
         tube([back_foot + rail + _by(0, -0.035, 0), np.array([side * half, seat - 0.055, depth])], 0.012,
@@ -119,9 +118,6 @@ def _side(side, look, half, seat, depth, axle, radius, floor, back_foot, back_to
         ring(caster, x, 0.052, 0.016, _TYRE, 18, 6),
         box(rail + _by(0, seat + 0.05, 0.03), (0.006, 0.07, 0.13), look.frame),
     ]  # fmt: skip
-    for turn in np.pi * np.arange(10) / 10:
-        spoke = (radius - 0.03) * np.array([0.0, np.cos(turn), np.sin(turn)])
-        parts.append(tube([hub - spoke, hub + spoke], 0.0022, _STEEL, 4))
     if look.armrests:
         pad = seat + 0.20
         parts += [
@@ -132,6 +128,24 @@ def _side(side, look, half, seat, depth, axle, radius, floor, back_foot, back_to
         top = back_top + rail + _by(0, 0.025, 0)
         parts.append(tube([top, top + _by(0, 0.004, -0.05), top + _by(0, 0.0, -0.13)], 0.015, _TYRE, 8))
     return parts
+
+
+@functools.cache
+def _wheel(hub: Colour) -> Mesh:
+    """A wheel of radius `_WHEEL_M` about x, its push rim on the side of +x."""
+    x = np.array([1.0, 0.0, 0.0])
+    spokes = [
+        (_WHEEL_M - 0.03) * np.array([0.0, np.cos(turn), np.sin(turn)]) for turn in np.pi * np.arange(10) / 10
+    ]
+    return join(
+        [
+            ring((0, 0, 0), x, _WHEEL_M - 0.014, 0.014, _TYRE, 36, 7),
+            ring((0, 0, 0), x, _WHEEL_M - 0.032, 0.007, _STEEL, 36, 5),
+            ring(0.03 * x, x, _WHEEL_M - 0.03, 0.008, _STEEL, 36, 6),
+            tube([-0.025 * x, 0.03 * x], 0.026, hub, 10),
+            *(tube([-spoke, spoke], 0.0022, _STEEL, 4) for spoke in spokes),
+        ]
+    )
 
 
 def _footrest(side, look, half, seat, depth, local, floor) -> list[Mesh]:

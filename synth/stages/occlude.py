@@ -116,7 +116,7 @@ def on_shadow(rgba: np.ndarray) -> tuple[np.ndarray, int]:
     x = (np.arange(width + 2 * aside) + 0.5 - aside - (columns[0] + columns[-1] + 1) / 2) / half
     inside = 1.0 - np.sqrt(y[:, None] ** 2 + x[None] ** 2)
     canvas[y0:, :, 3] = np.rint(255 * _SHADOW * np.clip(2.2 * inside, 0, 1)).astype(np.uint8)
-    under = canvas[:height, aside : aside + width]
-    alpha = rgba[..., 3:].astype(np.uint16)
-    under[:] = (rgba + (under * (255 - alpha) + 127) // 255).astype(np.uint8)
+    canvas[:y0, aside : aside + width] = rgba[:y0]
+    under, over = canvas[y0:height, aside : aside + width], rgba[y0:]
+    under[:] = (over + (under * (255 - over[..., 3:].astype(np.uint16)) + 127) // 255).astype(np.uint8)
     return canvas, aside
