@@ -6,12 +6,14 @@ and box, one affine map with scale and rotation, colour. Occlusion and truncatio
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float, Int
 
+from ajahr.anatomy import J44
 from ajahr.data.hmr.extreme_crop import box_of, choose_mode
 from ajahr.data.hmr.occlusion import OcclusionConfig
 from ajahr.errors import UserError
@@ -60,7 +62,7 @@ class Placement:
 
     def affine(self, crop_size: int = CROP_SIZE) -> Float[np.ndarray, "2 3"]:
         """Stored picture to crop, px, continuous. The mirror's axis cancels: no picture size is needed."""
-        cosine, sine = np.cos(self.rotation), np.sin(self.rotation)
+        cosine, sine = math.cos(self.rotation), math.sin(self.rotation)
         zoom = crop_size / self.side
         mirror = -1.0 if self.flip else 1.0
         a, b, c, d = zoom * cosine * mirror, zoom * sine, -zoom * sine * mirror, zoom * cosine
@@ -78,7 +80,7 @@ def draw(
     center: Float[np.ndarray, "xy=2"],
     side: float,
     keypoints: Float[np.ndarray, "j44=44 3"],
-    absent: Bool[np.ndarray, "j44=44"],
+    levels: Int[np.ndarray, "limbs=4"],
 ) -> tuple[Placement, tuple[float, float, float]]:
     """Place and colour of one crop.
 
@@ -87,25 +89,32 @@ def draw(
         config: the ranges.
         center, side: the sample's own box, px.
         keypoints: px and confidence; only an extreme crop looks at them.
-        absent: keypoints that amputations have taken.
+        levels: of the limbs; what is lost does not count as out of sight.
 
     Returns:
         The crop's place, and the factor of each channel.
     """
-    normal = rng.standard_normal(4)
-    uniform = rng.random(7)
-    shift_x, shift_y = np.clip(normal[:2], -1, 1) * config.shift
-    scale = 1 + config.scale * float(np.clip(normal[2], -1, 1))
-    rotation = 0.0
-    if uniform[0] < config.rotation_probability:
-        rotation = float(np.deg2rad(config.rotation_deg * np.clip(normal[3], -2, 2)))
-    flip = bool(uniform[1] < config.flip_probability)
-    if uniform[2] < config.extreme_crop_probability:
-        mode = choose_mode(keypoints[:, 2] > 0, absent, float(uniform[3]), config.extreme_crop_level)
+    across, down, zoom, turn = rng.standard_normal(4).tolist()
+    turns, flips, crops, which, *channels = rng.random(7).tolist()
+    x, y = center.tolist()
+    if crops < config.extreme_crop_probability:
+        absent = J44.absent(np.maximum(levels, 0).astype(np.int64))
+        mode = choose_mode(keypoints[:, 2] > 0, absent, which, config.extreme_crop_level)
         found = None if mode is None else box_of(keypoints, mode)
         if found is not None:
-            center, side = found
-    red, green, blue = (1 + config.colour * (2 * uniform[4:] - 1)).tolist()
+            (x, y), side = found[0].tolist(), found[1]
+    rotation = 0.0
+    if turns < config.rotation_probability:
+        rotation = math.radians(config.rotation_deg * _cut(turn, 2))
     # upstream shifts first and mirrors the shifted centre, so the shift keeps its sign in the stored picture
-    moved = np.array([center[0] + side * shift_x, center[1] + side * shift_y], np.float64)
-    return Placement(moved, side * scale, rotation, flip), (red, green, blue)
+    shift = config.shift * side
+    moved = np.array([x + shift * _cut(across, 1), y + shift * _cut(down, 1)])
+    placement = Placement(
+        moved, side * (1 + config.scale * _cut(zoom, 1)), rotation, flips < config.flip_probability
+    )
+    red, green, blue = (1 + config.colour * (2 * u - 1) for u in channels)
+    return placement, (red, green, blue)
+
+
+def _cut(value: float, limit: float) -> float:
+    return min(max(value, -limit), limit)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
@@ -68,27 +69,29 @@ def normalise(
 ) -> Float[Tensor, "batch 3 height width"]:
     """ImageNet-normalised float32 of uint8 RGB, channels first.
 
-    Factor, clip at 255, mean and deviation are one product, one sum and one minimum: clipping commutes with
-    what comes after it.
+    On a device, factor, clip at 255, mean and deviation are one product, one sum and one minimum: clipping
+    commutes with what comes after it.
     """
-    mean, std = (
-        pixels.new_tensor(IMAGE_MEAN, dtype=torch.float32),
-        pixels.new_tensor(IMAGE_STD, dtype=torch.float32),
-    )
+    if not pixels.is_cuda:
+        return _normalise_by_table(pixels, colour)
+    mean = torch.tensor(IMAGE_MEAN, device=pixels.device)
+    std = torch.tensor(IMAGE_STD, device=pixels.device)
     gain = 1 / (255 * std) if colour is None else colour / (255 * std)
-    gain, offset, top = gain.expand(len(pixels), 3), mean / std, (1 - mean) / std
-    if pixels.is_cuda:
-        image = pixels.permute(0, 3, 1, 2) * gain[..., None, None] - offset[:, None, None]
-        return torch.minimum(image, top[:, None, None]) if colour is not None else image
-    height, width = pixels.shape[1:3]
-    image = torch.empty(len(pixels), 3, height, width)
-    for channel in range(3):  # plane by plane, so that each stays in the cache for all of its passes
-        for plane, source, factor in zip(
-            image[:, channel], pixels[..., channel], gain[:, channel], strict=True
-        ):
-            torch.mul(source, factor, out=plane).sub_(offset[channel])
-            if colour is not None:
-                plane.clamp_(max=float(top[channel]))
+    image = pixels.permute(0, 3, 1, 2) * gain.expand(len(pixels), 3)[..., None, None]
+    image -= (mean / std)[:, None, None]
+    return torch.minimum(image, ((1 - mean) / std)[:, None, None])
+
+
+def _normalise_by_table(pixels: Tensor, colour: Tensor | None) -> Tensor:
+    """256 values per person and channel, looked up: half of the time of arithmetic on a CPU."""
+    factors = np.ones((len(pixels), 3), np.float32) if colour is None else colour.numpy()
+    mean, std = np.array(IMAGE_MEAN, np.float32)[:, None], np.array(IMAGE_STD, np.float32)[:, None]
+    values = np.minimum(factors[..., None] * np.arange(256, dtype=np.float32), 255) / 255
+    tables = (values - mean) / std
+    image = torch.empty(len(pixels), 3, *pixels.shape[1:3])
+    for person, table, planes in zip(pixels.numpy(), tables, image.numpy(), strict=True):
+        for channel, one in enumerate(cv2.split(person)):
+            cv2.LUT(one, table[channel], planes[channel])
     return image
 
 

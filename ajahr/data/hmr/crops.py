@@ -10,11 +10,13 @@ by under `TOLERANCE` in root mean square, and lie closer to exact area averaging
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from ajahr.geometry.crops import CROP_SIZE, apply_affine, invert_affine
+from ajahr.geometry.crops import CROP_SIZE
 
 TOLERANCE = 6.0
 """Root mean square difference to upstream's recipe on photographs, grey levels of 255."""
@@ -43,33 +45,36 @@ def cut(
         pixel_centres: False treats pixel indices as coordinates, as the HMR2.0 lineage does: half a crop
             pixel off at strong reductions, which published weights have seen.
     """
-    grid = affine.copy()
+    (a, b, x), (c, d, y) = affine.tolist()  # floats: a dozen numpy calls cost as much as the resampling
     if not pixel_centres:  # the same map of indices, said in continuous coordinates
-        grid[:, 2] += 0.5 - grid[:, :2].sum(1) * 0.5
-    grid[:, :2] *= reduction
-    low, high = _window(image, grid, crop_size)
-    image = image[low[1] : high[1], low[0] : high[0]]
-    grid[:, 2] += grid[:, 0] * low[0] + grid[:, 1] * low[1]
-    block = int(1 / np.sqrt(abs(grid[0, 0] * grid[1, 1] - grid[0, 1] * grid[1, 0])))
+        x, y = x + 0.5 - (a + b) / 2, y + 0.5 - (c + d) / 2
+    a, b, c, d = a * reduction, b * reduction, c * reduction, d * reduction
+    determinant = a * d - b * c
+    height, width = image.shape[:2]
+    left, right = _seen(d / determinant, -b / determinant, x, y, crop_size, width)
+    top, bottom = _seen(-c / determinant, a / determinant, x, y, crop_size, height)
+    image = image[top:bottom, left:right]
+    x, y = x + a * left + b * top, y + c * left + d * top
+    block = int(1 / math.sqrt(abs(determinant)))
     if block >= 2:  # formats without reduced decoding, and what is left beyond 1/8
-        height, width = image.shape[:2]
+        height, width = bottom - top, right - left
         smaller = max(1, round(width / block)), max(1, round(height / block))
-        image = cv2.resize(image, smaller, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
-        grid[:, 0] *= width / smaller[0]
-        grid[:, 1] *= height / smaller[1]
-    grid[:, 2] += grid[:, :2].sum(1) * 0.5 - 0.5  # OpenCV wants indices: coordinate - 0.5 on both sides
+        image = cv2.resize(image, smaller, interpolation=cv2.INTER_AREA)
+        across, down = width / smaller[0], height / smaller[1]
+        a, b, c, d = a * across, b * down, c * across, d * down
+    # OpenCV wants indices: coordinate - 0.5 on both sides
+    grid = np.array([[a, b, x + (a + b - 1) / 2], [c, d, y + (c + d - 1) / 2]])
     crop = cv2.warpAffine(image, grid, (crop_size, crop_size), flags=cv2.INTER_LINEAR)
     return crop.astype(np.uint8, copy=False)
 
 
-def _window(image: np.ndarray, grid: np.ndarray, crop_size: int) -> tuple[list[int], list[int]]:
-    """The part of the image the crop can see; at least one pixel of it, if the crop sees none."""
-    corners = np.array([[0, 0], [crop_size, 0], [0, crop_size], [crop_size, crop_size]], np.float64)
-    seen = apply_affine(invert_affine(grid), corners)
-    low, high = [], []
-    for axis, size in enumerate((image.shape[1], image.shape[0])):
-        first = min(max(int(seen[:, axis].min()) - 2, 0), size - 1)
-        last = min(int(seen[:, axis].max()) + 3, size)
-        low.append(first)
-        high.append(max(last, first + 1))
-    return low, high
+def _seen(per_u: float, per_v: float, x: float, y: float, crop_size: int, size: int) -> tuple[int, int]:
+    """Range of columns (or rows) of the image that the crop sees, at least one, with a margin for bilinear.
+
+    The column of crop place (u, v) is ``per_u (u - x) + per_v (v - y)``.
+    """
+    origin = -per_u * x - per_v * y
+    low = origin + min(per_u, 0.0) * crop_size + min(per_v, 0.0) * crop_size
+    high = origin + max(per_u, 0.0) * crop_size + max(per_v, 0.0) * crop_size
+    first = min(max(int(low) - 2, 0), size - 1)
+    return first, max(min(int(high) + 3, size), first + 1)

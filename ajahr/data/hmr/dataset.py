@@ -16,7 +16,6 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from ajahr.anatomy import J44
 from ajahr.data.hmr import detector_noise
 from ajahr.data.hmr.augmentation import NO_COLOUR, AugmentationConfig, Placement, draw
 from ajahr.data.hmr.crops import cut, reduction_for
@@ -25,10 +24,11 @@ from ajahr.data.hmr.pictures import decode_reduced
 from ajahr.data.hmr.samples import BPAC_J44, PeopleTable
 from ajahr.data.images import ImageError
 from ajahr.errors import UserError
-from ajahr.geometry.crops import CROP_SIZE, apply_affine
+from ajahr.geometry.crops import CROP_SIZE
 
 _LOG = logging.getLogger(__name__)
 _TRIES = 20
+_BPAC = np.array(BPAC_J44)
 _NOTHING_COVERED = np.zeros(len(BPAC_J44), bool)
 
 
@@ -137,9 +137,7 @@ class HmrDataset:
         center, side, keypoints = row["center"], float(row["side"]), row["keypoints_2d"]
         placement, colour = Placement(center, side), NO_COLOUR
         if config.augmentation is not None:
-            placement, colour = draw(
-                rng, config.augmentation, center, side, keypoints, _absent(row["levels"])
-            )
+            placement, colour = draw(rng, config.augmentation, center, side, keypoints, row["levels"])
         affine = placement.affine(config.crop_size)
         where = table.pictures.where(row)
         image, reduction = decode_reduced(
@@ -151,9 +149,7 @@ class HmrDataset:
         pixels = cut(image, affine, config.crop_size, reduction=reduction, pixel_centres=config.pixel_centres)
         covered = _NOTHING_COVERED
         if config.augmentation is not None:
-            points = keypoints[list(BPAC_J44)].astype(np.float64)
-            points[:, :2] = apply_affine(affine, points[:, :2])
-            covered = occlude(rng, config.augmentation.occlusion, pixels, points, placement.rotation)
+            covered = occlude(rng, config.augmentation.occlusion, pixels, keypoints[_BPAC], affine)
         known = row["image_size"]
         size = (
             (int(known[0]), int(known[1]))
@@ -162,10 +158,6 @@ class HmrDataset:
         )
         chance = rng.random(detector_noise.NUMBERS)
         return Crop(table.key(number), pixels, row, placement, colour, size, covered, chance)
-
-
-def _absent(levels: np.ndarray) -> np.ndarray:
-    return J44.absent(np.maximum(levels, 0).astype(np.int64))
 
 
 def use_one_thread() -> None:

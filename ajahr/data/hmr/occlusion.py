@@ -12,9 +12,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Num, UInt8
 
 from ajahr.errors import UserError
+from ajahr.geometry.crops import apply_affine
 
 _SHAPES = ("rectangle", "ellipse", "blob")
 _FILLS = ("noise", "colour", "texture")
@@ -59,8 +60,8 @@ def occlude(
     rng: np.random.Generator,
     config: OcclusionConfig,
     crop: UInt8[np.ndarray, "size size 3"],
-    keypoints: Float[np.ndarray, "keypoints 3"],
-    rotation: float = 0.0,
+    keypoints: Num[np.ndarray, "keypoints 3"],
+    affine: Float[np.ndarray, "2 3"],
 ) -> Bool[np.ndarray, " keypoints"]:
     """Cover parts of ``crop``, in place.
 
@@ -68,27 +69,28 @@ def occlude(
         rng: used for nothing else but this sample.
         config: the ranges.
         crop: RGB.
-        keypoints: crop px and confidence; places to cover.
-        rotation: of the crop, rad: pictures end along their own edges, not the crop's.
+        keypoints: picture px and confidence; places to cover.
+        affine: picture to crop.
 
     Returns:
-        Which keypoints are covered now (inside the crop or not labelled ones never count).
+        Which keypoints are covered now; those outside the crop and those without a label never are.
     """
-    uniform = rng.random(3)
+    patch, cutout, cut = rng.random(3).tolist()
+    patch, cutout = patch < config.patch_probability, cutout < config.object_probability
+    cut = cut < config.truncation_probability
+    if not (patch or cutout or cut):
+        return np.zeros(len(keypoints), bool)
     size = crop.shape[0]
-    covered: np.ndarray | None = None
-    if uniform[0] < config.patch_probability:
-        covered = np.zeros((size, size), np.uint8)
+    covered = np.zeros((size, size), np.uint8)
+    keypoints = keypoints.astype(np.float64)
+    keypoints[:, :2] = apply_affine(affine, keypoints[:, :2])
+    if patch:
         for _ in range(int(rng.integers(config.patches[0], config.patches[1] + 1))):
             _paste_patch(rng, config, crop, covered, keypoints)
-    if uniform[1] < config.object_probability and config.objects is not None:
-        covered = np.zeros((size, size), np.uint8) if covered is None else covered
+    if cutout:
         _paste_object(rng, config, crop, covered, keypoints)
-    if uniform[2] < config.truncation_probability:
-        covered = np.zeros((size, size), np.uint8) if covered is None else covered
-        _truncate(rng, config, crop, covered, rotation)
-    if covered is None:
-        return np.zeros(len(keypoints), bool)
+    if cut:
+        _truncate(rng, config, crop, covered, affine)
     columns = np.floor(keypoints[:, 0]).astype(np.int64)
     rows = np.floor(keypoints[:, 1]).astype(np.int64)
     inside = (columns >= 0) & (rows >= 0) & (columns < size) & (rows < size) & (keypoints[:, 2] > 0)
@@ -190,14 +192,17 @@ def _paste_object(
 
 
 def _truncate(
-    rng: np.random.Generator, config: OcclusionConfig, crop: np.ndarray, covered: np.ndarray, rotation: float
+    rng: np.random.Generator,
+    config: OcclusionConfig,
+    crop: np.ndarray,
+    covered: np.ndarray,
+    affine: np.ndarray,
 ) -> None:
     """Black beyond a line parallel to an edge of the picture, as beyond its border."""
     size = crop.shape[0]
     depth = rng.uniform(0, config.truncation_depth) * size
-    # content turns counter-clockwise by ``rotation`` in a frame whose y points down
-    angle = rng.integers(4) * np.pi / 2 - rotation
-    outward = np.array([np.cos(angle), np.sin(angle)])
+    outward = affine[:, :2] @ ((1, 0), (0, 1), (-1, 0), (0, -1))[rng.integers(4)]
+    outward /= np.linalg.norm(outward)
     along = np.array([-outward[1], outward[0]])
     edge = np.full(2, size / 2) + outward * (size / 2 - depth)
     far = 2 * size
