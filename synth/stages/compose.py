@@ -34,6 +34,7 @@ class Compose:
     ) -> None:
         self.body, self.bank, self.render, self.realism = body, bank, render, realism
         self.areas = vertex_areas(body.data.v_template, body.data.faces)
+        self.parts = body.data.part_labels
 
     def under(self, realism: RealismConfig) -> Compose:
         """The same stage with other steps of realism."""
@@ -68,7 +69,8 @@ class Compose:
         intact = self.body.pose_joints(person.betas, rotmats) + person.transl
         shadow = cast_shadow(
             person.mesh.vertices,
-            self.areas,
+            # what is lost has shrunk to a point, whose surface is none
+            np.where(person.absent[self.parts], np.float32(0), self.areas),
             ground_height(intact),
             person_camera(record, person, self.render.projection),
             person.lighting or Lighting(),
