@@ -11,7 +11,7 @@ from ajahr.data.readers.people import Photo
 from ajahr.errors import UserError
 from synth.config import GenerateConfig, PhotoSource
 from synth.photos.demo import demo_clean, demo_people
-from synth.photos.h36m import first_frames
+from synth.photos.h36m import camera_in, camera_of, first_frames
 from synth.splits import photo_split
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
@@ -55,7 +55,7 @@ def list_photos(config: GenerateConfig) -> tuple[list[PhotoTask], Counter[str]]:
         left_out.update(unread)
         for licence, path, photo, others in found[: source.limit]:
             listed += 1
-            if config.split_shares and photo_split(path.stem, config.split_shares) != config.split:
+            if config.split_shares and photo_split(photo_name(path), config.split_shares) != config.split:
                 continue
             tasks.append(PhotoTask(len(tasks), name, licence or "not stated", path, photo, others))
     if listed and not tasks:
@@ -64,6 +64,12 @@ def list_photos(config: GenerateConfig) -> tuple[list[PhotoTask], Counter[str]]:
             "larger share in split_shares"
         )
     return tasks, left_out
+
+
+def photo_name(path: Path) -> str:
+    """What a photograph is called in records: its stem, with the folder where only that tells H36M's camera."""
+    told_by_folder = camera_in(path.name) is None and camera_of(path) is not None
+    return f"{path.parent.name}_{path.stem}" if told_by_folder else path.stem
 
 
 _Found = list[tuple[str, Path, Photo | None, tuple[Photo, ...]]]

@@ -32,7 +32,7 @@ from synth.background_bank import (
 from synth.config import GenerateConfig
 from synth.engine.local import map_processes
 from synth.occluders.bank import OCCLUDERS, OccluderBank, make_bank
-from synth.photo_list import PhotoTask, list_photos
+from synth.photo_list import PhotoTask, list_photos, photo_name
 from synth.photos.backends.make import backends_of_this_process, check_backends, device_for, weights_of
 from synth.photos.background import CleanBackground, PersonSlot, prepare_clean, prepare_photo
 from synth.photos.light import estimate_light, is_grey
@@ -260,7 +260,7 @@ def _entry(
     height, width = clean.image.shape[:2]
     return {
         "source": task.source,
-        "photo": path.stem,
+        "photo": photo_name(path),
         "licence": task.licence,
         "width": width,
         "height": height,

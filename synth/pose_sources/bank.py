@@ -100,10 +100,11 @@ class PoseBank:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(f"{folder}: the pose bank cannot be read ({error}); {mend}") from None
         keys = self._places[["background", "slot", "source"]]
-        starts = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]]) if len(keys) else np.zeros(0, int)
-        for start, stop in zip(starts, [*starts[1:], len(keys)], strict=True):
-            background, slot, number = (int(v) for v in keys[start].tolist())
-            self._ranges[background, slot, number] = (int(start), int(stop))
+        bounds = [0, *(np.flatnonzero(keys[1:] != keys[:-1]) + 1).tolist(), len(keys)]
+        for start, stop in zip(bounds, bounds[1:], strict=False):
+            if start < stop:
+                background, slot, number = (int(v) for v in keys[start].tolist())
+                self._ranges[background, slot, number] = (start, stop)
 
     def draw(self, rng: np.random.Generator, name: str) -> BankPose:
         """Any pose of a source."""
