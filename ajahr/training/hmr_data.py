@@ -80,7 +80,7 @@ class DatasetSpec:
             known = ", ".join(a.dest for a in parser._actions if a.dest not in ("help", "config"))
             said = " ".join(str(error).split())
             raise UserError(f"arguments of the reader {self.reader}: {said}; it takes {known}") from error
-        return dict(vars(parser.instantiate_classes(values)))
+        return dict(vars(parser.instantiate(values)))
 
 
 class _Pass:

@@ -168,6 +168,7 @@ class PredictionPictures(pl.Callback):
 
 def save_png(picture: Picture, path: Path) -> None:
     """Whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
     Image.fromarray(picture).save(part, format="PNG")
     part.replace(path)
