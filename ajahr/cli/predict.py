@@ -38,7 +38,8 @@ def report(summary: Summary, console: Console) -> None:
     """What was done, on stdout."""
     for note in summary.notes:
         console.print(note, markup=False)
-    done = f"{summary.pictures} predicted: {summary.people} people, {summary.amputees} with limb loss"
+    people = f"{summary.people} {'person' if summary.people == 1 else 'people'}"
+    done = f"{summary.pictures} {summary.unit} predicted: {people}, {summary.amputees} with limb loss"
     if summary.empty:
         done += f"; nobody in {summary.empty}"
     if summary.skipped:

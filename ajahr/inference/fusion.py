@@ -30,20 +30,29 @@ def fuse(
     """
     count = len(probabilities)
     weights = np.ones(count) if weights is None or not weights.sum() > 0 else weights
-    worth = (1 - forgetting**count) / (1 - forgetting) if forgetting < 1 else float(count)
     mean = np.tensordot(weights / weights.sum(), _log(probabilities), 1)
-    return _normalised(worth * mean)
+    return _normalised(_worth(count, forgetting) * mean)
 
 
 class LimbFusion:
     """Limb status of one person as frames come in, for live video.
 
-    A level is given up only when another has been ahead by ``margin`` (log odds) for ``patience`` frames
-    running, so that the answer does not flicker.
+    The evidence is `fuse`'s, of frames that fade by ``memory`` each, so that a mistaken start is got over. A
+    level is given up only when another has been ahead by ``margin`` (log odds) for ``patience`` frames running,
+    so that the answer does not flicker.
     """
 
-    def __init__(self, *, forgetting: float = FORGETTING, margin: float = 1.0, patience: int = 3) -> None:
-        self._forgetting, self._margin, self._patience = forgetting, margin, patience
+    def __init__(
+        self,
+        *,
+        forgetting: float = FORGETTING,
+        memory: float = 0.99,
+        margin: float = 1.0,
+        patience: int = 3,
+    ) -> None:
+        self._forgetting, self._memory, self._margin, self._patience = forgetting, memory, margin, patience
+        self._frames, self._weight = 0, 0.0
+        self._sum = np.zeros((NUM_LIMBS, NUM_LEVELS))
         self._evidence = np.zeros((NUM_LIMBS, NUM_LEVELS))
         self._levels: np.ndarray | None = None
         self._ahead = np.zeros(NUM_LIMBS, np.int64)
@@ -51,7 +60,10 @@ class LimbFusion:
 
     def update(self, probabilities: Float[np.ndarray, "limbs=4 levels=4"], weight: float = 1.0) -> None:
         """One more frame."""
-        self._evidence = self._forgetting * self._evidence + weight * _log(probabilities)
+        self._frames += 1
+        self._weight = self._memory * self._weight + weight
+        self._sum = self._memory * self._sum + weight * _log(probabilities)
+        self._evidence = _worth(self._frames, self._forgetting) * self._sum / max(self._weight, 1e-9)
         best = self._evidence.argmax(1)
         if self._levels is None:
             self._levels = best.astype(np.int64)
@@ -74,6 +86,11 @@ class LimbFusion:
     def levels(self) -> Int64[np.ndarray, "limbs=4"]:
         """Intact before the first frame."""
         return np.zeros(NUM_LIMBS, np.int64) if self._levels is None else self._levels.copy()
+
+
+def _worth(frames: int, forgetting: float) -> float:
+    """How many independent looks so many frames are worth."""
+    return (1 - forgetting**frames) / (1 - forgetting) if forgetting < 1 else float(frames)
 
 
 def _log(probabilities: np.ndarray) -> np.ndarray:

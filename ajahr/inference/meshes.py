@@ -20,7 +20,6 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from ajahr.anatomy import JOINT_LIMB, absent_joint_mask, check_levels
-from ajahr.body.data import BodyData
 from ajahr.render.overlay import LIMB_COLOURS, RESIDUAL_COLOUR
 
 COLLAPSED = 0.9
@@ -52,19 +51,26 @@ class Cut:
     kept: Int32[np.ndarray, " kept"]
     """Vertices of the body that stay, ascending. The ends' middles follow them."""
     faces: Int32[np.ndarray, "faces 3"]
-    rims: tuple[Int32[np.ndarray, " rim"], ...]
+    rims: tuple[Int32[np.ndarray, " _"], ...]
     """Vertices (new numbers) around each closed hole, in the order of its boundary."""
     colours: UInt8[np.ndarray, "vertices rgb=3"]
 
 
 class LimbCutter:
-    """Cuts meshes of one body. Cuts are made when first needed and kept. Safe to share between threads."""
+    """Cuts meshes of one body. Cuts are made when first needed and kept. Safe to share between threads.
 
-    def __init__(self, body: BodyData) -> None:
-        self._weights = body.weights
-        self._faces = np.ascontiguousarray(body.faces, np.int32)
-        self._open = _boundary(self._faces, len(body.weights))  # a body that is open somewhere stays so there
-        self._colours = limb_colours(body)
+    Args:
+        weights: the body's skin weights.
+        faces: its triangles. Where they leave it open, it stays open.
+    """
+
+    def __init__(
+        self, weights: Float32[np.ndarray, "vertices joints=24"], faces: Int32[np.ndarray, "faces 3"]
+    ) -> None:
+        self._weights = weights
+        self._faces = np.ascontiguousarray(faces, np.int32)
+        self._open = _boundary(self._faces, len(weights))
+        self._colours = limb_colours(weights)
         self._cuts: dict[tuple[int, ...], Cut] = {}
         self._tinted: dict[tuple[int, ...], np.ndarray] = {}
 
@@ -143,10 +149,12 @@ class LimbCutter:
         )
 
 
-def limb_colours(body: BodyData) -> Float32[np.ndarray, "vertices 3"]:
+def limb_colours(
+    weights: Float32[np.ndarray, "vertices joints=24"],
+) -> Float32[np.ndarray, "vertices 3"]:
     """RGB of each vertex by the limbs its joints belong to, blended as the skin weights are."""
     joints = np.array([LIMB_COLOURS[limb] for limb in JOINT_LIMB], np.float32)
-    return (body.weights @ joints * (1 - _PALE) + 255 * _PALE).astype(np.float32)
+    return (weights @ joints * (1 - _PALE) + 255 * _PALE).astype(np.float32)
 
 
 def _boundary(faces: np.ndarray, count: int, known: np.ndarray | None = None) -> np.ndarray:
@@ -175,16 +183,20 @@ def _without_crumbs(faces: np.ndarray, rim: np.ndarray, count: int) -> tuple[np.
 
 
 def _loops(rim: np.ndarray) -> list[np.ndarray]:
-    """Directed boundary edges, one out of each vertex, as closed loops of vertices."""
-    after = dict(rim.tolist())
+    """Directed boundary edges, one out of each vertex, as closed loops of vertices.
+
+    A cut through a place where the body was open already leaves a chain that does not close: it stays open.
+    """
+    after: dict[int, int] = dict(rim.tolist())
     loops = []
     while after:
         first, here = after.popitem()
         loop = [first]
-        while here != first:
+        while here != first and here in after:
             loop.append(here)
             here = after.pop(here)
-        loops.append(np.array(loop))
+        if here == first:
+            loops.append(np.array(loop))
     return loops
 
 

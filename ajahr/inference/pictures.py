@@ -41,7 +41,7 @@ class Painter:
 
     def __init__(self, body: BodyData) -> None:
         self.body = body
-        self.cutter = LimbCutter(body)
+        self.cutter = LimbCutter(body.weights, body.faces)
         self._lighting = Lighting()
         self._local = threading.local()
 

@@ -44,7 +44,7 @@ class ImageResult:
         """Everything but pixels and meshes as plain values."""
         return {
             "version": JSON_VERSION,
-            "image": self.name,
+            "source": self.name,
             "width": self.camera.width,
             "height": self.camera.height,
             "camera": {

@@ -95,6 +95,8 @@ class Summary:
     """What a run did."""
 
     output: Path
+    unit: str = "pictures"
+    """``frames`` of a video."""
     pictures: int = 0
     skipped: int = 0
     empty: int = 0
@@ -274,7 +276,7 @@ def _run_pictures(
     captions: dict[str, str] = {}
     todo = []
     for picture in pictures.found:
-        known = None if config.overwrite else _finished(config.output, picture)
+        known = None if config.overwrite else _finished(config.output, picture.stem, picture.path)
         if known is None:
             todo.append(picture)
         else:
@@ -290,7 +292,8 @@ def _run_pictures(
         picture, result = item
         if isinstance(result, Failure):
             return picture, result
-        result.save(config.output, stem=picture.stem, mesh=mesh, picture=config.picture)
+        size = {"bytes": picture.path.stat().st_size}
+        result.save(config.output, stem=picture.stem, mesh=mesh, picture=config.picture, extra=size)
         return picture, result.document()
 
     with progress.bar("pictures", len(todo)) as tick:
@@ -318,12 +321,13 @@ def _run_pictures(
         summary.files += [file for file in written if file.is_file()]
 
 
-def _finished(output: Path, picture: Picture) -> dict[str, Any] | None:
-    """The JSON of a picture that is done; it is written last."""
-    path = output / f"{picture.stem}.json"
+def _finished(output: Path, stem: str, source: Path) -> dict[str, Any] | None:
+    """The JSON of a source that is done: it is written last. None for one of another file by that name."""
     try:
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        document = json.loads((output / f"{stem}.json").read_bytes())
+        same = document["bytes"] == source.stat().st_size
+        return document if same and Path(document["source"]).name == source.name else None
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
@@ -336,7 +340,7 @@ def _caption(document: dict[str, Any]) -> str:
         ]
         return ", ".join(lost) or "intact"
 
-    return f"{document['image']}\n{' | '.join(map(words, document['people'])) or 'nobody'}"
+    return f"{document['source']}\n{' | '.join(map(words, document['people'])) or 'nobody'}"
 
 
 def _sheet(source: str, config: PredictConfig, captions: dict[str, str]) -> Path:
@@ -364,8 +368,9 @@ def _run_video(
     from ajahr.inference.frames import VideoFrames
 
     stem = f"camera{int(source)}" if live else Path(source).stem
-    if not live and not config.overwrite and (config.output / f"{stem}.json").is_file():
-        summary.skipped = 1
+    summary.unit = "frames"
+    if not live and not config.overwrite and _finished(config.output, stem, Path(source)):
+        summary.skipped, summary.unit = 1, "videos"
         summary.files = [config.output / f"{stem}.json"]
         return
     total = config.max_frames
@@ -381,7 +386,8 @@ def _run_video(
         result = predictor.run(int(source) if live else source, overlay, max_frames=config.max_frames)
     if not result.frames:
         raise UserError(f"{source}: not one frame can be read; replace the file")
-    path = save_video_result(result, config.output, stem)
+    size = None if live else Path(source).stat().st_size
+    path = save_video_result(result, config.output, stem, {"bytes": size})
     summary.pictures, summary.people = result.frames, len(result.tracks)
     summary.amputees = sum(track.is_amputee for track in result.tracks)
     summary.empty = 0 if result.tracks else result.frames

@@ -94,7 +94,7 @@ def video_document(result: VideoResult, files: list[str]) -> dict[str, Any]:
         )
     return {
         "version": JSON_VERSION,
-        "video": Path(result.name).name,
+        "source": Path(result.name).name,
         "width": result.camera.width,
         "height": result.camera.height,
         "fps": result.fps,
@@ -106,8 +106,10 @@ def video_document(result: VideoResult, files: list[str]) -> dict[str, Any]:
     }
 
 
-def save_video_result(result: VideoResult, folder: Path, stem: str) -> Path:
-    """Write STEM_track0.npz ... and STEM.json, the JSON last. Returns its path.
+def save_video_result(
+    result: VideoResult, folder: Path, stem: str, extra: dict[str, Any] | None = None
+) -> Path:
+    """Write STEM_track0.npz ... and STEM.json, the JSON last, with ``extra`` entries. Returns its path.
 
     Raises:
         UserError: the folder cannot be written.
@@ -120,5 +122,5 @@ def save_video_result(result: VideoResult, folder: Path, stem: str) -> Path:
         files.append(f"{stem}_track{track.number}.npz")
         write_atomic(folder / files[-1], data.getvalue())
     path = folder / f"{stem}.json"
-    write_atomic(path, json.dumps(video_document(result, files)).encode())
+    write_atomic(path, json.dumps({**video_document(result, files), **(extra or {})}).encode())
     return path

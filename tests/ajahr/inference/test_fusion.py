@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+
+from ajahr.inference.fusion import LimbFusion, fuse
+
+
+def frame(level=0, sure=0.7):
+    """Probabilities of a person whose left arm is at ``level``, everything else intact."""
+    found = np.full((4, 4), (1 - sure) / 3)
+    found[0, level] = sure
+    found[1:, 0] = sure
+    return found
+
+
+def test_one_frame_is_what_it_says():
+    assert np.allclose(fuse(frame(2)[None]), frame(2), atol=1e-12)
+
+
+def test_agreement_makes_sure_but_never_surer_than_independent_looks():
+    few, many = fuse(np.stack([frame(2)] * 3)), fuse(np.stack([frame(2)] * 1000))
+    assert 0.7 < few[0, 2] < many[0, 2] < 1
+    independent = frame(2)[0] ** 10  # 1 / (1 - 0.9) looks at most
+    assert many[0, 2] == pytest.approx((independent / independent.sum())[2], abs=1e-6)
+    assert np.allclose(many.sum(1), 1)
+
+
+def test_the_majority_decides_and_not_the_end():
+    frames = np.stack([frame(0)] * 60 + [frame(2)] * 40)
+    assert fuse(frames)[0].argmax() == 0
+    assert np.allclose(fuse(frames), fuse(frames[::-1]))
+
+
+def test_weights_say_who_is_believed():
+    frames = np.stack([frame(0), frame(2), frame(2)])
+    assert fuse(frames)[0].argmax() == 2
+    assert fuse(frames, np.array([1.0, 0.1, 0.1]))[0].argmax() == 0
+    assert np.allclose(fuse(frames, np.zeros(3)), fuse(frames))
+
+
+def test_one_certain_frame_does_not_overrule_many():
+    frames = np.stack([frame(0, 0.8)] * 20 + [frame(3, 1.0)])
+    assert fuse(frames)[0].argmax() == 0 and np.isfinite(fuse(frames)).all()
+
+
+def test_live_status_does_not_flicker():
+    rng = np.random.default_rng(0)
+    fusion, seen, noisy = LimbFusion(), [], []
+    for _ in range(200):
+        says = frame(2 if rng.random() < 0.75 else 0, 0.6)
+        fusion.update(says)
+        seen.append(int(fusion.levels[0]))
+        noisy.append(int(says[0].argmax()))
+    changes = np.count_nonzero(np.diff(seen))
+    assert np.count_nonzero(np.diff(noisy)) > 40 and changes <= 1 and seen[-1] == 2
+
+
+def test_live_status_changes_when_it_must():
+    fusion = LimbFusion(patience=3)
+    for _ in range(30):
+        fusion.update(frame(0))
+    changed = []
+    for _ in range(30):
+        fusion.update(frame(2))
+        changed.append(int(fusion.levels[0]))
+    assert changed[0] == 0 and changed[-1] == 2 and sorted(changed) == changed
+    assert fusion.probabilities[0].argmax() == 2
+
+
+def test_before_the_first_frame_everything_is_intact():
+    assert LimbFusion().levels.tolist() == [0, 0, 0, 0]
+    assert np.allclose(LimbFusion().probabilities, 0.25)
