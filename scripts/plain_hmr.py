@@ -225,8 +225,11 @@ def classifier(state: State, image: Tensor, keypoints_px: Tensor) -> tuple[Tenso
             y = bn(f"{block}bn1", conv(f"{block}conv1", x, stride)).clamp(min=0)
             y = bn(f"{block}bn2", conv(f"{block}conv2", y))
             average, largest = y.mean((2, 3), keepdim=True), y.amax((2, 3), keepdim=True)
-            hidden = [conv(f"{block}cbam.ca.fc1", pooled).clamp(min=0) for pooled in (average, largest)]
-            y = y * sum(conv(f"{block}cbam.ca.fc2", one) for one in hidden).sigmoid()
+            a, b = (
+                conv(f"{block}cbam.ca.fc2", conv(f"{block}cbam.ca.fc1", pooled).clamp(min=0))
+                for pooled in (average, largest)
+            )
+            y = y * (a + b).sigmoid()
             places = torch.cat((y.mean(1, keepdim=True), y.amax(1, keepdim=True)), 1)
             y = y * conv(f"{block}cbam.sa.conv1", places).sigmoid()
             if f"{base}{block}downsample.0.weight" in state:

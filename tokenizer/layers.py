@@ -123,6 +123,7 @@ def _fast(x: Tensor, weight: Tensor) -> bool:
         x.device.type == "cpu"
         and x.dtype in (torch.float32, torch.float64)
         and not torch.is_autocast_enabled("cpu")
+        and not torch.compiler.is_compiling()  # the compiler has its own way with torch's convolution
         and min(weight.shape[0], weight.shape[2]) >= _MIN_FAST_CHANNELS
     )
 

@@ -129,6 +129,15 @@ class Body(nn.Module):
         lead = betas.shape[:-1]
         return ShapedBody(self, vertices.view(*lead, 3, self.num_vertices), joints.view(*lead, NUM_JOINTS, 3))
 
+    def keypoints_44(
+        self, vertices: Float[Tensor, "*batch vertices 3"], joints: Float[Tensor, "*batch 24 3"]
+    ) -> Float[Tensor, "*batch 44 3"]:
+        """`ajahr.anatomy.J44` of a posed mesh: BODY_25 of joints and named vertices, then the 19 regressed ones."""
+        with torch.autocast(vertices.device.type, enabled=False):
+            all_45 = torch.cat([joints, vertices[..., self._vertex_ids, :]], dim=-2)
+            extra = self._J19 @ vertices[..., self._J19_vertices, :]
+        return torch.cat([all_45[..., list(J44_FROM_SMPL45), :], extra], dim=-2)
+
     def forward(
         self,
         betas: Float[Tensor, "*#batch betas"],
@@ -222,12 +231,8 @@ class PosedBody:
 
     @cached_property
     def keypoints_44(self) -> Float[Tensor, "*batch 44 3"]:
-        """`ajahr.anatomy.J44`: BODY_25 of joints and named vertices, then the 19 regressed from vertices."""
-        body = self.body
-        with torch.autocast(self.vertices.device.type, enabled=False):
-            all_45 = torch.cat([self.joints, self.vertices[..., body._vertex_ids, :]], dim=-2)
-            extra = body._J19 @ self.vertices[..., body._J19_vertices, :]
-        return torch.cat([all_45[..., list(J44_FROM_SMPL45), :], extra], dim=-2)
+        """As `Body.keypoints_44`."""
+        return self.body.keypoints_44(self.vertices, self.joints)
 
     @property
     def coco17(self) -> Float[Tensor, "*batch 17 3"]:

@@ -24,7 +24,7 @@ _EPS = 1e-9  # upstream's guard against a scale of zero
 
 def _stack(columns: list[Any]) -> Any:
     """Columns (...) -> (..., n) in the library they come from."""
-    if isinstance(columns[0], np.ndarray | np.generic | float):
+    if isinstance(columns[0], (np.ndarray, np.generic, float)):  # a union type would stop torch.compile
         return np.stack(columns, axis=-1)
     import torch  # a tensor was passed, so torch is loaded already
 

@@ -131,7 +131,7 @@ class Regressor(nn.Module):
             betas, camera = betas.float() + self.mean_betas, camera.float() + self.mean_camera
             posed = self.body(betas, rotmats, absent)
             translation = crop_translation(camera)
-            keypoints = posed.keypoints_44
+            keypoints = self.body.keypoints_44(posed.vertices, posed.joints)
             projected = project_crop(keypoints + translation[:, None])
         return RegressorOutput(
             limb_logits=None if status is None else status.logits,

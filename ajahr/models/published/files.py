@@ -25,6 +25,13 @@ class _Inert:
         pass
 
 
+class _Dict:
+    """Stands for ``defaultdict``, whatever its factory."""
+
+    def __new__(cls, *args: Any) -> Any:
+        return OrderedDict()
+
+
 # what hyper_parameters of these files are made of; any other class is refused
 _STAND_INS: list[tuple[type, str]] = [
     *((OrderedDict, name) for name in (
@@ -33,18 +40,18 @@ _STAND_INS: list[tuple[type, str]] = [
         "lightning_fabric.utilities.data.AttributeDict",
         "lightning.fabric.utilities.data.AttributeDict",
     )),
+    *((_Inert, f"omegaconf.{name}") for name in (
+        "dictconfig.DictConfig", "listconfig.ListConfig", "base.ContainerMetadata", "base.Metadata",
+        *(f"nodes.{kind}Node" for kind in (
+            "Any", "String", "Integer", "Float", "Boolean", "Enum", "Path", "Bytes", "Interpolation",
+        )),
+    )),
+    (_Dict, "collections.defaultdict"),
     *((_Inert, name) for name in (
-        "omegaconf.dictconfig.DictConfig",
-        "omegaconf.listconfig.ListConfig",
-        "omegaconf.base.ContainerMetadata",
-        "omegaconf.base.Metadata",
-        "omegaconf.nodes.AnyNode",
-        "omegaconf.nodes.StringNode",
-        "omegaconf.nodes.IntegerNode",
-        "omegaconf.nodes.FloatNode",
-        "omegaconf.nodes.BooleanNode",
-        "typing.Any",
-        "pathlib.PosixPath",
+        "typing.Any", "pathlib.Path", "pathlib.PosixPath", "pathlib._local.PosixPath",
+        # as types of entries, never called
+        "builtins.dict", "builtins.list", "builtins.tuple", "builtins.str", "builtins.int",
+        "builtins.float", "builtins.bool",
     )),
 ]  # fmt: skip
 

@@ -1,0 +1,304 @@
+"""Times the regressor beside a plain float32 formulation of the same arithmetic, with the same weights, in one run.
+
+    python scripts/bench_hmr.py                          # paper preset, one person (ViT-H: 4 GB, some minutes)
+    python scripts/bench_hmr.py --preset tiny --people 8 --compile
+    python scripts/bench_hmr.py --memory                 # resident memory of loading and running the preset
+
+Weights are random. The plain formulation (scripts/plain_hmr.py) stands for upstream's code: attention as two products
+and a softmax, keys and values of every context token, one tokenizer at a time. Ways are timed in turns, so that a busy
+moment hits all; the least time of each is printed. Errors are vertex distances to our float32 form, mm; beside them
+stands how far apart the bench's people are, which is what random weights make of them. On a machine with a GPU the
+same is done there for batches, with the rate of a plain large product as the yardstick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from plain_hmr import plain_forward
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+from ajahr.body.body import Body
+from ajahr.body.data import load_body
+from ajahr.models.backbone import NUM_PATCHES
+from ajahr.models.config import BackboneConfig, RegressorConfig
+from ajahr.models.outputs import RegressorOutput
+from ajahr.models.pretrained import save_pretrained
+from ajahr.models.published.regressors import published_layout
+from ajahr.models.regressor import Regressor
+
+console = Console()
+_PATCH_NUMBERS = 3 * 16 * 16
+_PRODUCT = 8192
+
+
+@dataclass
+class Way:
+    """One way to run the same net."""
+
+    name: str
+    run: Callable[[], object]
+    best: float = float("inf")
+    error_mm: float | None = None
+
+
+def make(preset: str) -> Regressor:
+    """Random weights under which people differ by centimetres, as a trained net's do."""
+    torch.manual_seed(0)
+    config = replace(RegressorConfig.preset(preset), bpac_cross_attention=False, token_residual=True)
+    regressor = Regressor(config, Body(load_body())).eval()
+    torch.nn.init.normal_(regressor.readout.linear.weight, std=0.05)
+    if regressor.switch is not None and regressor.token_head is not None:
+        torch.nn.init.normal_(regressor.token_head.classes.weight, std=0.5)
+        for decoder in regressor.switch.decoders.values():
+            torch.nn.init.normal_(decoder.get_buffer("codebook"))
+    return regressor
+
+
+def inputs(people: int, device: str = "cpu") -> tuple[Tensor, Tensor]:
+    blotches = torch.randn(people, 3, 4, 4) * 2
+    image = torch.nn.functional.interpolate(blotches, size=256, mode="bilinear")
+    keypoints = torch.rand(people, 12, 3)
+    keypoints[..., :2] -= 0.5
+    return image.to(device), keypoints.to(device)
+
+
+def published_views(regressor: Regressor) -> dict[str, Tensor]:
+    """The weights under their published names, mostly without a copy."""
+    state, views = regressor.state_dict(), {}
+    for entry in published_layout(regressor.config).entries:
+        views |= dict(zip(entry.theirs, entry.to_theirs(state[entry.ours]), strict=True))
+    return views
+
+
+def in_turns(ways: list[Way], rounds: int, synchronise: Callable[[], None] = lambda: None) -> None:
+    for way in ways:
+        way.run()
+    for _ in range(rounds):
+        for way in ways:
+            synchronise()
+            start = time.perf_counter()
+            way.run()
+            synchronise()
+            way.best = min(way.best, time.perf_counter() - start)
+
+
+def error_mm(a: RegressorOutput, b: RegressorOutput) -> float:
+    return float((a.vertices.float() - b.vertices.float()).norm(dim=-1).mean()) * 1000
+
+
+def spread_mm(out: RegressorOutput) -> float:
+    """Mean distance of a person's vertices from the mean person's."""
+    return float((out.vertices - out.vertices.mean(0)).norm(dim=-1).mean()) * 1000
+
+
+def show(title: str, ways: list[Way], people: int, against: str) -> None:
+    base = next(way.best for way in ways if way.name == against)
+    table = Table(title=title, title_justify="left")
+    for column in ("way", "ms a person", f"of {against}", "error"):
+        table.add_column(column, justify="left" if column == "way" else "right")
+    for way in ways:
+        error = "" if way.error_mm is None else f"{way.error_mm:.2f} mm"
+        table.add_row(way.name, f"{way.best * 1e3 / people:.1f}", f"{way.best / base:.2f}x", error)
+    console.print(table)
+
+
+# ------------------------------------------------------------------------------------------------ CPU
+
+
+def quantised(regressor: Regressor) -> Regressor:
+    """The backbone's linear layers with int8 weights and activations scaled as they come."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch announces another home for this function
+        torch.ao.quantization.quantize_dynamic(
+            regressor.backbone, {torch.nn.Linear}, torch.qint8, inplace=True
+        )
+    return regressor
+
+
+def on_cpu(regressor: Regressor, people: int, rounds: int, compile_it: bool, bf16: bool) -> None:
+    preset = regressor.config.name
+    image, keypoints = inputs(people)
+    ours = Way("ours, float32", lambda: regressor(image, keypoints))
+    views = published_views(regressor)
+    heads = regressor.config.backbone.heads
+    lengths = {
+        name: regressor.config.tokenizer_config(ours).decoder_lengths
+        for name, ours in (("amp", "amputee"), ("normal", "intact"))
+    }
+    points = (keypoints[..., :2] + 0.5) * 256
+
+    def plain() -> None:
+        """As upstream: the same body after the same arithmetic, a tokenizer a person."""
+        out = plain_forward(views, image, points, heads=heads, decoder_lengths=lengths)
+        regressor.body(out.betas, out.rotmats).keypoints_44  # noqa: B018 (made when asked for)
+
+    ways = [ours]
+    if regressor.config.bpac is not None and regressor.config.bpac.resolution == 256:
+        ways.insert(0, Way("plain, float32", plain))
+    exact = regressor(image, keypoints)
+    levels = exact.limb_levels  # so that an error is of the pose, not of a decision at its edge
+    if compile_it:
+        compiled = torch.compile(regressor)
+        ways.append(Way("ours, compiled", lambda: compiled(image, keypoints, limb_levels=levels)))
+        ways[-1].error_mm = error_mm(compiled(image, keypoints, limb_levels=levels), exact)
+    if bf16:
+
+        def half() -> RegressorOutput:
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                return regressor(image, keypoints, limb_levels=levels)
+
+        ways.append(Way("ours, bfloat16", half, error_mm=error_mm(half(), exact)))
+    parts = list(_parts(regressor, image, keypoints))
+    in_turns([*ways, *parts], rounds)
+    # last, because it takes the place of the float32 weights
+    small = quantised(regressor)
+    way = Way("ours, int8 linear", lambda: small(image, keypoints, limb_levels=levels))
+    way.error_mm = error_mm(small(image, keypoints, limb_levels=levels), exact)
+    in_turns([way], rounds)
+    show(
+        f"{preset}, CPU, {people} people, {torch.get_num_threads()} threads",
+        [*ways, way],
+        people,
+        ways[0].name,
+    )
+    console.print(f"mean distance of these people's vertices from their mean: {spread_mm(exact):.0f} mm")
+    show("parts of ours, float32", [ours, *parts], people, ours.name)
+    vit = next(part.best for part in parts if part.name == "ViT")
+    console.print(f"outside the ViT: {100 * (1 - vit / ours.best):.1f} % of the time")
+
+
+def _parts(regressor: Regressor, image: Tensor, keypoints: Tensor) -> Iterator[Way]:
+    features = regressor.backbone(image)
+    yield Way("ViT", lambda: regressor.backbone(image))
+    bpac, token_head, switch = regressor.bpac, regressor.token_head, regressor.switch
+    token = regressor.decoder(features)
+    if bpac is not None:
+        yield Way("BPAC-Net", lambda: bpac(image, keypoints))
+    yield Way("decoder", lambda: regressor.decoder(features))
+    if token_head is not None and switch is not None:
+        logits = token_head(token)
+        amputee = torch.arange(len(image)) % 2 == 0
+        yield Way("token head", lambda: token_head(token))
+        yield Way("codebook and its decoder", lambda: switch(logits, amputee))
+    out = regressor(image, keypoints)
+    body = regressor.body
+    yield Way("body", lambda: body(out.betas, out.pose_rotmat, out.absent_joints).keypoints_44)
+
+
+# ------------------------------------------------------------------------------------------------ GPU
+
+
+def products(config: BackboneConfig) -> float:
+    """Multiplications a person of the ViT alone."""
+    width, tokens = config.width, NUM_PATCHES
+    linear = (4 + 2 * config.mlp_ratio) * width * width * tokens
+    attention = 2 * tokens * tokens * width
+    return config.depth * (linear + attention) + tokens * _PATCH_NUMBERS * width
+
+
+def matrix_rate(dtype: torch.dtype) -> float:
+    """Operations a second of a plain large product."""
+    a = torch.randn(_PRODUCT, _PRODUCT, device="cuda", dtype=dtype)
+    way = Way("product", lambda: a @ a)
+    in_turns([way], 10, torch.cuda.synchronize)
+    return 2 * _PRODUCT**3 / way.best
+
+
+def on_gpu(regressor: Regressor, people: int, rounds: int) -> None:
+    preset = regressor.config.name
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    regressor = regressor.cuda()
+    image, keypoints = inputs(people, "cuda")
+    exact = regressor(image, keypoints)
+    levels = exact.limb_levels
+    half = copy.deepcopy(regressor)
+    for part in (half.backbone, half.bpac):
+        if part is not None:
+            part.to(torch.bfloat16)
+    compiled = torch.compile(regressor, mode="max-autotune")
+
+    def cast(net: Callable[..., RegressorOutput]) -> RegressorOutput:
+        with torch.autocast("cuda", dtype=torch.bfloat16):
+            return net(image, keypoints, limb_levels=levels)
+
+    ways = [
+        Way("eager, TF32", lambda: regressor(image, keypoints)),
+        Way("eager, bfloat16", lambda: cast(regressor), error_mm=error_mm(cast(regressor), exact)),
+        Way("compiled, bfloat16", lambda: cast(compiled), error_mm=error_mm(cast(compiled), exact)),
+    ]
+    in_turns(ways, rounds, torch.cuda.synchronize)
+    show(f"{preset}, GPU, batch {people}", ways, people, ways[0].name)
+    console.print(f"mean distance of these people's vertices from their mean: {spread_mm(exact):.0f} mm")
+    reached = 2 * products(regressor.config.backbone) * people / ways[-1].best
+    rate = matrix_rate(torch.bfloat16)
+    console.print(
+        f"compiled: {reached / 1e12:.0f} TFLOP/s in the ViT, {100 * reached / rate:.0f} % of a plain product's "
+        f"{rate / 1e12:.0f}"
+    )
+
+
+# --------------------------------------------------------------------------------------------- memory
+
+_CHILD = """
+import sys, torch
+from ajahr.models.pretrained import load_pretrained
+from bench_hmr import inputs, peak_gb
+before = peak_gb()
+regressor = load_pretrained(sys.argv[1])
+with torch.inference_mode():
+    regressor(*inputs(1))
+print(f"imports {before:.2f} GB, with the weights loaded and a person done {peak_gb():.2f} GB at most")
+"""
+
+
+def peak_gb() -> float:
+    """Most memory this process ever had resident (Linux), file pages included."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1e6
+
+
+def memory(preset: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        save_pretrained(make(preset), folder)
+        subprocess.run([sys.executable, "-c", _CHILD, folder], check=True, cwd=Path(__file__).parent)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--preset", default="paper", choices=["paper", "base", "small", "tiny"])
+    parser.add_argument("--people", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--compile", action="store_true", help="also the compiled net (minutes to compile)")
+    parser.add_argument("--no-bf16", action="store_true", help="leave bfloat16 out: slow on CPUs without it")
+    parser.add_argument("--memory", action="store_true", help="resident memory instead of times")
+    parser.add_argument("--batch", type=int, default=32, help="people at a time on a GPU")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    if arguments.memory:
+        memory(arguments.preset)
+        return
+    regressor = make(arguments.preset)
+    with torch.inference_mode():
+        if torch.cuda.is_available():
+            on_gpu(copy.deepcopy(regressor), arguments.batch, max(arguments.rounds, 10))
+        on_cpu(regressor, arguments.people, arguments.rounds, arguments.compile, not arguments.no_bf16)
+
+
+if __name__ == "__main__":
+    main()
