@@ -1,4 +1,4 @@
-"""Two classifiers that look for a difference: logistic regression on features, and a small network on pixels."""
+"""What looks for a difference: logistic regression on features of one picture or of two, and a network on pixels."""
 
 from __future__ import annotations
 
@@ -25,29 +25,59 @@ class FeatureClassifier:
         self.ridge = ridge
 
     def fit(self, pictures: Sequence[Picture], labels: Bool[np.ndarray, " pictures"]) -> None:
-        features = np.stack([residual_features(*picture) for picture in pictures]).astype(np.float64)
+        features = _features(pictures)
         self.mean, self.spread = features.mean(0), features.std(0) + 1e-9
-        inputs, signs = self._standard(features), np.where(labels, 1.0, -1.0)
-
-        def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
-            margin = signs * (inputs @ weights[:-1] + weights[-1])
-            gradient = (
-                -(expit(-margin) * signs) @ np.column_stack([inputs, np.ones(len(inputs))]) / len(signs)
-            )
-            gradient[:-1] += self.ridge * weights[:-1]
-            value = np.logaddexp(0, -margin).mean() + 0.5 * self.ridge * (weights[:-1] ** 2).sum()
-            return float(value), gradient
-
-        found = minimize(loss, np.zeros(features.shape[1] + 1), jac=True, method="L-BFGS-B")
-        self.weights = found.x
+        self.weights = _logistic(self._inputs(features), labels, self.ridge)
 
     def scores(self, pictures: Sequence[Picture]) -> Float[np.ndarray, " pictures"]:
         """Above 0 for an amputee."""
-        features = np.stack([residual_features(*picture) for picture in pictures]).astype(np.float64)
-        return self._standard(features) @ self.weights[:-1] + self.weights[-1]
+        return self._inputs(_features(pictures)) @ self.weights
 
-    def _standard(self, features: np.ndarray) -> np.ndarray:
-        return (features - self.mean) / self.spread
+    def _inputs(self, features: np.ndarray) -> np.ndarray:
+        return np.column_stack([(features - self.mean) / self.spread, np.ones(len(features))])
+
+
+class DifferenceClassifier:
+    """Which of two twins side by side is the amputee: logistic regression on differences of their features.
+
+    The sharpest of all, because what the scene looks like cancels out; twins without a difference get exactly 0.
+    """
+
+    name = "twins side by side, feature differences"
+
+    def __init__(self, ridge: float = 1e-2) -> None:
+        self.ridge = ridge
+
+    def fit(self, pairs: Sequence[tuple[Picture, Picture]]) -> None:
+        """From pairs, the amputee first."""
+        differences = self._differences(pairs)
+        self.spread = np.sqrt((differences**2).mean(0)) + 1e-9
+        both = np.concatenate([differences, -differences]) / self.spread
+        self.weights = _logistic(both, np.arange(len(both)) < len(differences), self.ridge)
+
+    def scores(self, pairs: Sequence[tuple[Picture, Picture]]) -> Float[np.ndarray, " pairs"]:
+        """Above 0 where the first is the amputee."""
+        return self._differences(pairs) / self.spread @ self.weights
+
+    @staticmethod
+    def _differences(pairs: Sequence[tuple[Picture, Picture]]) -> np.ndarray:
+        return _features([first for first, _ in pairs]) - _features([second for _, second in pairs])
+
+
+def _features(pictures: Sequence[Picture]) -> np.ndarray:
+    return np.stack([residual_features(*picture) for picture in pictures]).astype(np.float64)
+
+
+def _logistic(inputs: np.ndarray, labels: np.ndarray, ridge: float) -> np.ndarray:
+    """Weights that tell the labels apart."""
+    signs = np.where(labels, 1.0, -1.0)
+
+    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        margin = signs * (inputs @ weights)
+        gradient = -(expit(-margin) * signs) @ inputs / len(signs) + ridge * weights
+        return float(np.logaddexp(0, -margin).mean() + 0.5 * ridge * weights @ weights), gradient
+
+    return minimize(loss, np.zeros(inputs.shape[1]), jac=True, method="L-BFGS-B").x
 
 
 class PixelClassifier:

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, UInt8
 from ajahr.data.dataset import Dataset
 from ajahr.data.shards import Sample
 from ajahr.errors import UserError
-from synth.leak.classifiers import Picture
+from synth.leak.classifiers import DifferenceClassifier, Picture
 from synth.leak.zone import hidden_zone
 
 MIN_SEEN = 0.04
@@ -47,15 +47,13 @@ class Outcome:
     """How often one classifier was right about pictures of scenes it was not trained on.
 
     Attributes:
-        correct: pictures told right; a score of exactly 0 counts half.
-        total: pictures asked about, half of them amputees.
-        pairs: share of pairs in which the amputee has the higher score; a tie counts half.
+        correct: told right; a score of exactly 0 counts half.
+        total: pictures asked about, half of them amputees; or pairs.
     """
 
     classifier: str
     correct: float
     total: int
-    pairs: float
 
     @property
     def accuracy(self) -> float:
@@ -117,38 +115,46 @@ def _twins(dataset: Dataset) -> Iterable[tuple[Sample, Sample]]:
         before = sample
 
 
-def run_trial(
-    pairs: Sequence[Pair],
-    classifiers: Sequence[Classifier],
-    *,
-    plant: Callable[[UInt8[np.ndarray, "height width 3"]], UInt8[np.ndarray, "height width 3"]] | None = None,
-) -> list[Outcome]:
-    """Train each classifier on the even pairs, ask about the odd ones.
+Plant = Callable[[UInt8[np.ndarray, "height width 3"]], UInt8[np.ndarray, "height width 3"]]
+"""Changes every amputee's picture: a leak that must be found."""
 
-    Args:
-        pairs: scenes.
-        classifiers: fresh ones.
-        plant: changes every amputee's picture: a leak that must be found.
-    """
-    halves = []
-    for half in (pairs[::2], pairs[1::2]):
-        pictures: list[Picture] = []
-        for pair in half:
-            amputee = pair.amputee if plant is None else plant(pair.amputee)
-            pictures += [(amputee, pair.hidden), (pair.intact, pair.hidden)]
-        halves.append(pictures)
-    train, test = halves
+
+def run_trial(
+    pairs: Sequence[Pair], classifiers: Sequence[Classifier], *, plant: Plant | None = None
+) -> list[Outcome]:
+    """Train classifiers of single pictures on the even pairs, ask about the odd ones."""
+    train, test = ([picture for pair in half for picture in pair] for half in _halves(pairs, plant))
     outcomes = []
     for classifier in classifiers:
         classifier.fit(train, _labels(len(train)))
         scores = classifier.scores(test)
-        right = np.where(_labels(len(test)), scores, -scores)
-        correct = float((right > 0).sum() + 0.5 * (right == 0).sum())
-        ahead = scores[::2] - scores[1::2]
-        outcomes.append(
-            Outcome(classifier.name, correct, len(test), float(((ahead > 0) + 0.5 * (ahead == 0)).mean()))
-        )
+        outcomes.append(_outcome(classifier.name, np.where(_labels(len(test)), scores, -scores)))
     return outcomes
+
+
+def run_side_by_side(pairs: Sequence[Pair], *, plant: Plant | None = None) -> Outcome:
+    """As `run_trial`, with both twins in sight: which of the two is the amputee?"""
+    train, test = _halves(pairs, plant)
+    classifier = DifferenceClassifier()
+    classifier.fit(train)
+    return _outcome(classifier.name, classifier.scores(test))
+
+
+def _outcome(name: str, right: Float[np.ndarray, " asked"]) -> Outcome:
+    return Outcome(name, float((right > 0).sum() + 0.5 * (right == 0).sum()), len(right))
+
+
+def _halves(pairs: Sequence[Pair], plant: Plant | None) -> list[list[tuple[Picture, Picture]]]:
+    return [
+        [
+            (
+                (pair.amputee if plant is None else plant(pair.amputee), pair.hidden),
+                (pair.intact, pair.hidden),
+            )
+            for pair in half
+        ]
+        for half in (pairs[::2], pairs[1::2])
+    ]
 
 
 def _labels(count: int) -> Bool[np.ndarray, " pictures"]:

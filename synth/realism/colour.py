@@ -17,7 +17,7 @@ from jaxtyping import Float, Float32, UInt8
 LUMA = np.array([0.299, 0.587, 0.114])
 _CELLS = 96
 """The picture is looked at with this many cells along its longer side: grain and small lights do not count."""
-_BLACK_OF_TEXTURES, _MAX_BLACK, _BLACK_TRUST = 8.0, 44.0, 0.8
+_BLACK_OF_TEXTURES, _MAX_BLACK, _BLACK_TRUST = 8.0, 36.0, 0.7
 _WHITE_OF_TEXTURES, _MIN_WHITE, _WHITE_TRUST = 245.0, 150.0, 0.5
 _TYPICAL_CHROMA, _CHROMA_POWER, _CHROMA_RANGE = 22.0, 0.25, (0.8, 1.05)
 """Mean distance from grey, of 255, in a picture as fresh as the textures."""

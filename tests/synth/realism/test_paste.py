@@ -39,7 +39,7 @@ def naive(image, rgba, corner, colour, grain, offset):
                 grain.table()[level] * np.sqrt(1 - (1 - alpha) ** 2)
             )
             red, blue = grain.chroma * red, grain.chroma * blue
-            value = value + [luma + 1.402 * red, luma - 0.714 * red - 0.344 * blue, luma + 1.772 * blue]
+            value += np.array([luma + 1.402 * red, luma - 0.714 * red - 0.344 * blue, luma + 1.772 * blue])
         out[y0 + i, x0 + j] = np.floor(np.clip(value, 0, 255) + 0.5)
     return out
 
