@@ -59,10 +59,9 @@ def save_pretrained(
         for key, value in regressor.state_dict().items()
     }
     text = json.dumps(stamp, indent=2)
-    temporary = folder / f"{WEIGHTS}.partial"
-    save_file(state, temporary, metadata={"stamp": text})
-    temporary.replace(folder / WEIGHTS)
     (folder / CONFIG).write_text(text + "\n")
+    _save(state, folder / WEIGHTS, text)
+    (folder / WEIGHTS).chmod((folder / CONFIG).stat().st_mode)  # safetensors lets nobody else read
     return folder
 
 
@@ -163,7 +162,7 @@ def save_backbone(backbone: Backbone, file: str | Path) -> None:
     """Write a backbone alone, as `initialise_from` and `load_backbone` take it."""
     state = {f"backbone.{name}": value.contiguous() for name, value in backbone.state_dict().items()}
     stamp = {"format": _BACKBONE_FORMAT, "config": dataclasses.asdict(backbone.config)}
-    save_file(state, file, metadata={"stamp": json.dumps(stamp)})
+    _save(state, Path(file), json.dumps(stamp))
 
 
 def load_backbone(file: str | Path) -> Backbone:
@@ -190,6 +189,13 @@ def _weights_file(path: str | Path) -> Path:
     if not file.is_file():
         raise UserError(f"{file}: no such weights; train some, or `ajahr import-weights` published ones")
     return file
+
+
+def _save(state: Mapping[str, Tensor], file: Path, stamp: str) -> None:
+    """Under another name first: a file of this name is always whole."""
+    temporary = file.with_name(f"{file.name}.partial")
+    save_file(dict(state), temporary, metadata={"stamp": stamp})
+    temporary.replace(file)
 
 
 def _parse(file: Path, *formats: str) -> dict[str, Any]:

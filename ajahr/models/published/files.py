@@ -6,6 +6,7 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ajahr.errors import UserError
@@ -67,3 +68,11 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
     if not isinstance(state, dict) or not state or not all(isinstance(v, Tensor) for v in state.values()):
         raise UserError(f"{path}: holds no state dict; give the checkpoint as published")
     return dict(state)
+
+
+def write_checkpoint(checkpoint: dict[str, Any], path: str | Path) -> None:
+    """A file as theirs; under another name first, since the tensors may still lie in a file of this name."""
+    path = Path(path)
+    temporary = path.with_name(f"{path.name}.partial")
+    torch.save(checkpoint, temporary)
+    temporary.replace(path)

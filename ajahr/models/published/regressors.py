@@ -23,7 +23,7 @@ from ajahr.body.data import load_body
 from ajahr.errors import UserError
 from ajahr.models.config import PoseHead, RegressorConfig
 from ajahr.models.published import bpac, vitpose
-from ajahr.models.published.files import read_state
+from ajahr.models.published.files import read_state, write_checkpoint
 from ajahr.models.published.mapping import Entry, Layout, linear_rows, module, permuted, reshaped, same
 from ajahr.models.published.sizes import config_of
 from ajahr.models.regressor import Regressor
@@ -121,7 +121,7 @@ def export_regressor(regressor: Regressor, path: str | Path) -> None:
         "global_step": 0,
         "pytorch-lightning_version": "2.1.3",
     }
-    torch.save(checkpoint, path)
+    write_checkpoint(checkpoint, path)
 
 
 # -------------------------------------------------------------------------------------------- layout

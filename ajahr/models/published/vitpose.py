@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ajahr.models.backbone import Backbone
 from ajahr.models.config import BackboneConfig
-from ajahr.models.published.files import read_state
+from ajahr.models.published.files import read_state, write_checkpoint
 from ajahr.models.published.mapping import Entry, Layout, count, module
 
 _HEADS = {1280: 16, 1024: 16, 768: 12, 384: 12}
@@ -74,4 +74,4 @@ def import_backbone(path: str | Path, config: BackboneConfig | None = None) -> B
 def export_backbone(backbone: Backbone, path: str | Path) -> None:
     """Write a ``vitpose_backbone.pth``: folded positions in slots 1.. and zeros in the class slot."""
     layout = Layout(entries(len(backbone.vit.blocks)))
-    torch.save({"state_dict": layout.to_theirs(backbone.state_dict())}, path)
+    write_checkpoint({"state_dict": layout.to_theirs(backbone.state_dict())}, path)

@@ -33,7 +33,9 @@ def test_a_folder_is_whole(tmp_path: Path) -> None:
     regressor.bpac.temperature.copy_(torch.tensor([1.0, 2.0, 3.0, 4.0]))
     regressor.mean_betas.fill_(0.5)
     save_pretrained(regressor, tmp_path / "w")
-    assert sorted(path.name for path in (tmp_path / "w").iterdir()) == ["config.json", "model.safetensors"]
+    files = sorted((tmp_path / "w").iterdir())
+    assert [path.name for path in files] == ["config.json", "model.safetensors"]
+    assert files[0].stat().st_mode == files[1].stat().st_mode, "others may read one as the other"
     image, keypoints = inputs(3)
     for path in (tmp_path / "w", tmp_path / "w" / "model.safetensors"):
         again = load_pretrained(path)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+import copy
 import dataclasses
 
 import pytest
@@ -197,6 +199,15 @@ def test_partial_fine_tuning_is_the_papers() -> None:
     decoder = {name for name in learning if name.startswith("decoder.")}
     assert {".".join(name.split(".")[1:3]) for name in decoder} == {"layers.1", "layers.2"}
     assert {"readout", "token_head", "bpac"} < {name.split(".")[0] for name in learning}
+
+
+def test_forward_never_waits_for_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the meta device, which has no numbers to ask for and takes a GPU's way, nothing asks."""
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: contextlib.nullcontext())
+    regressor = copy.deepcopy(small_regressor()).to("meta")
+    image, keypoints = (one.to("meta") for one in inputs(4))
+    out = regressor(image, keypoints, limb_levels=MIXED.to("meta"))
+    assert out.vertices.device.type == "meta" and out.vertices.shape[0] == 4
 
 
 def test_frozen_parts_stay_in_evaluation_mode() -> None:

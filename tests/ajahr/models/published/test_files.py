@@ -12,6 +12,8 @@ from lightning_fabric.utilities.data import AttributeDict
 from ajahr.models.published.files import read_state
 from tokenizer.errors import InputError
 
+PIN = Path(__file__).parent / "omegaconf_2.4.ckpt"
+
 
 @pytest.fixture
 def fake_module(monkeypatch: pytest.MonkeyPatch):
@@ -37,6 +39,17 @@ def test_settings_of_training_code_are_passed_over(tmp_path: Path, fake_module) 
     parameters = AttributeDict(cfg=config, other=node)
     torch.save({"state_dict": {"a": torch.ones(2)}, "hyper_parameters": parameters}, tmp_path / "x.ckpt")
     assert read_state(tmp_path / "x.ckpt")["a"].tolist() == [1, 1]
+
+
+def test_settings_of_omegaconf_itself() -> None:
+    """The pinned file was made by
+
+    cfg = OmegaConf.create({"TRAIN": {"LR": 1e-5, "N": 3, "s": "x", "b": True, "l": [1, 2, "a"], "none": None,
+                                      "interp": "${TRAIN.LR}"}})
+    torch.save({"state_dict": {"a": torch.ones(2)}, "hyper_parameters": {"cfg": cfg, "c2": CfgNode({"A": {"B": [1]}})},
+                "callbacks": {"ModelCheckpoint": {"dirpath": Path("/x")}}}, PIN)
+    """
+    assert read_state(PIN)["a"].tolist() == [1, 1]
 
 
 class _Shell:
