@@ -2,6 +2,7 @@
 
 ajahr evaluate tokenizer --checkpoints A.ckpt B.ckpt --bank AMASS=HDM05.npz AMASS=SFU.npz MOYO=val.npz
 ajahr evaluate tokenizer --config configs/evaluate/tokenizer_sweep_tiny.yaml     trains what it measures
+ajahr evaluate keypoints --annotations ldpose_val.json --detections A.json B.json
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
+from ajahr.cli import evaluate_keypoints
 from ajahr.cli.console import Parser, did_you_mean
 from ajahr.cli.fit import run_job
 from ajahr.errors import UserError
@@ -163,10 +165,12 @@ TABLES: dict[str, Callable[..., None]] = {"tokenizer": tokenizer}
 def main(argv: Sequence[str]) -> int:
     if not argv or argv[0] in ("-h", "--help"):
         print(__doc__)
-        print("ajahr evaluate tokenizer --help tells the options.")
+        print("ajahr evaluate tokenizer --help tells the options, and likewise for keypoints.")
         return 0
+    if argv[0] == "keypoints":
+        return evaluate_keypoints.main(argv[1:])
     if argv[0] not in TABLES:
-        raise UserError(f"'{argv[0]}' is nothing to evaluate{did_you_mean(argv[0], TABLES)}")
+        raise UserError(f"'{argv[0]}' is nothing to evaluate{did_you_mean(argv[0], [*TABLES, 'keypoints'])}")
     make = TABLES[argv[0]]
     parser = Parser(prog=f"ajahr evaluate {argv[0]}", description=(make.__doc__ or "").split("\n\n")[0])
     parser.add_argument("--config", action="config", help="a YAML file of configs/evaluate")

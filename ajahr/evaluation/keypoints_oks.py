@@ -80,7 +80,7 @@ def point_similarities(
     """
     count = len(sigmas)
     labelled = truth.keypoints[:, :count, 2] > 0
-    any_labelled: np.ndarray = labelled.any(1)
+    any_labelled = np.asarray(labelled.any(1))
     weight = (
         np.where(any_labelled[:, None], labelled, True)
         / np.maximum(np.where(any_labelled, labelled.sum(1), count), 1)[:, None]
@@ -124,7 +124,7 @@ def gamma(
         agree = (claimed[pairs.of_detection] == labelled[pairs.of_person]).all(-1)
         keep = np.ones((len(agree), NUM_POINTS), bool)
         keep[:, LIMB_POINTS] = agree[..., None]
-    unlabelled: np.ndarray = ~(truth.keypoints[..., 2] > 0).any(1)
+    unlabelled = np.asarray(truth.num_keypoints == 0)
     keep[unlabelled[pairs.of_person]] = True
     return keep
 
