@@ -17,6 +17,7 @@ from typing import Any, Literal, cast
 
 import pytorch_lightning as pl
 import torch
+import yaml
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 
@@ -79,7 +80,7 @@ class _JobCli(LightningCLI):
             parser_kwargs={"prog": f"ajahr {job}", "description": ABOUT[job]},
             seed_everything_default=0,
             save_config_kwargs={"overwrite": True},
-            args=list(argv),
+            args=with_bases(argv),
             run=False,
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
@@ -87,6 +88,12 @@ class _JobCli(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         what = "continue this run" if self.job == "fit" else "the checkpoint to measure"
+        parser.add_argument(
+            "--base",
+            type=str | None,
+            default=None,
+            help="in a --config file: another YAML beside it, whose settings it changes",
+        )
         parser.add_argument("--ckpt_path", type=Path | None, default=None, help=f"{what}: a .ckpt file")
         parser.add_argument(
             "--output",
@@ -142,6 +149,40 @@ def _loggers(output: Path, interrupted: Path | None) -> list[Logger]:
     if find_spec("tensorboard") is not None:
         loggers.append(TensorBoardLogger(output, name="", version=table.version))
     return loggers
+
+
+def with_bases(argv: Sequence[str], seen: tuple[Path, ...] = ()) -> list[str]:
+    """The arguments with the ``base`` of every --config file put before it, so that the file changes it.
+
+    Raises:
+        UserError: a base that is not there, or that leads back to itself.
+    """
+    out: list[str] = []
+    rest = list(argv)
+    while rest:
+        token = rest.pop(0)
+        if token == "--config" and rest:
+            token = f"--config={rest.pop(0)}"
+        if token.startswith("--config="):
+            out += _bases_of(Path(token.removeprefix("--config=")), seen)
+        out.append(token)
+    return out
+
+
+def _bases_of(path: Path, seen: tuple[Path, ...]) -> list[str]:
+    try:
+        values = yaml.safe_load(path.read_text())
+    except (OSError, ValueError, yaml.YAMLError):
+        return []  # the parser has the words for it
+    base = values.get("base") if isinstance(values, dict) else None
+    if base is None:
+        return []
+    found = (path.parent / str(base)).resolve()
+    if found in seen:
+        raise UserError(f"{path}: its base {base} leads back to itself; leave one of them out")
+    if not found.is_file():
+        raise UserError(f"{path}: its base {base} is not there; it is looked for beside the file")
+    return with_bases([f"--config={found}"], (*seen, path.resolve(), found))
 
 
 def run_job(job: Job, argv: Sequence[str]) -> pl.Trainer:

@@ -27,13 +27,21 @@ from ajahr.errors import UserError
 _LOG = logging.getLogger(__name__)
 _STEPS_PER_EPOCH = 1000
 """Length of an epoch where the trainer counts epochs instead of steps."""
-Reader = Literal["shards", "hmr2_tars", "bedlam_tars"]
+Reader = Literal[
+    "shards", "a3d", "itw_amputee", "hmr2_tars", "hmr2_npz", "bedlam_tars", "3dpw", "emdb", "3doh50k"
+]
 READERS: dict[Reader, str] = {
-    "shards": "ajahr.data.readers.shards:read_shards",
-    "hmr2_tars": "ajahr.data.readers.hmr2_tars:read_hmr2_tars",
-    "bedlam_tars": "ajahr.data.readers.bedlam_tars:read_bedlam_tars",
+    "shards": "shards:read_shards",
+    "a3d": "a3d:read_a3d",
+    "itw_amputee": "itw_amputee:read_itw_amputee",
+    "hmr2_tars": "hmr2_tars:read_hmr2_tars",
+    "hmr2_npz": "hmr2_npz:read_hmr2_npz",
+    "bedlam_tars": "bedlam_tars:read_bedlam_tars",
+    "3dpw": "threedpw:read_3dpw",
+    "emdb": "emdb:read_emdb",
+    "3doh50k": "threedoh50k:read_3doh50k",
 }
-"""Reader to the function that makes its people."""
+"""Reader to its module in `ajahr.data.readers` and the function there."""
 
 
 @dataclass(frozen=True)
@@ -53,23 +61,25 @@ class DatasetSpec:
     def __post_init__(self) -> None:
         self._typed_arguments()
 
-    def open(self) -> PeopleTable:
-        """Its people.
+    def open(self) -> list[PeopleTable]:
+        """Its people; a dataset of several parts is several tables.
 
         Raises:
             UserError: no such dataset, damaged, or nobody in it.
         """
-        table = self._function()(**self._typed_arguments())
-        if not len(table):
-            raise UserError(f"{table.name}: nobody in it; check the files and their filters")
-        if table.dropped:
-            left_out = ", ".join(f"{count} x {reason}" for reason, count in table.dropped.items())
-            _LOG.info("%s: %d people; left out: %s", table.name, len(table), left_out)
-        return table
+        found: PeopleTable | dict[str, PeopleTable] = self._function()(**self._typed_arguments())
+        tables = list(found.values()) if isinstance(found, dict) else [found]
+        for table in tables:
+            if not len(table):
+                raise UserError(f"{table.name}: nobody in it; check the files and their filters")
+            if table.dropped:
+                left_out = ", ".join(f"{count} x {reason}" for reason, count in table.dropped.items())
+                _LOG.info("%s: %d people; left out: %s", table.name, len(table), left_out)
+        return tables
 
     def _function(self) -> Any:
         module, name = READERS[self.reader].split(":")
-        return getattr(importlib.import_module(module), name)
+        return getattr(importlib.import_module(f"ajahr.data.readers.{module}"), name)
 
     def _typed_arguments(self) -> dict[str, Any]:
         parser = jsonargparse.ArgumentParser(exit_on_error=False)
@@ -81,6 +91,12 @@ class DatasetSpec:
             said = " ".join(str(error).split())
             raise UserError(f"arguments of the reader {self.reader}: {said}; it takes {known}") from error
         return dict(vars(parser.instantiate(values)))
+
+
+def _by_size(weight: float, parts: list[PeopleTable]) -> list[float]:
+    """A dataset's weight, shared out among its parts by the number of people in each."""
+    people = sum(len(part) for part in parts)
+    return [weight * len(part) / people for part in parts]
 
 
 class _Pass:
@@ -141,14 +157,15 @@ class HmrDataModule(pl.LightningDataModule):
         if not self.validation:
             raise UserError("no validation datasets; name some under data.init_args.validation")
         if self._validation_tables is None:
-            self._validation_tables = self._limited([spec.open() for spec in self.validation])
+            self._validation_tables = self._limited([t for spec in self.validation for t in spec.open()])
         if stage == "fit" and self._train_loader is None:
             if not self.train:
                 raise UserError("no training datasets; name some under data.init_args.train")
-            tables = [spec.open() for spec in self.train]
+            opened = [(spec, spec.open()) for spec in self.train]
+            tables = [table for _, parts in opened for table in parts]
             mixture = Mixture(
                 tables,
-                [spec.weight for spec in self.train],
+                [weight for spec, parts in opened for weight in _by_size(spec.weight, parts)],
                 self.batch_size,
                 amputee_share=self.amputee_share,
                 seed=self.seed,

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from ajahr.cli.fit import _JobCli
 from ajahr.cli.main import main
 from tokenizer.banks import write_bank
 from tokenizer.module import TokenizerModule, load_trained
@@ -135,6 +136,29 @@ def test_bad_checkpoint_and_bank(config: Path, tmp_path: Path, capsys: pytest.Ca
     assert main(["fit", "--config", str(config), "--output", str(tmp_path / "o")]) == 2
     errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("ajahr: error:")]
     assert ["junk.ckpt" in errors[0], "--ckpt_path" in errors[1], "bank.npz" in errors[2]] == [True] * 3
+
+
+def test_a_file_may_change_another(config: Path, tmp_path: Path) -> None:
+    (tmp_path / "deeper").mkdir()
+    (tmp_path / "warm.yaml").write_text("base: c.yaml\nmodel: {init_args: {warmup_steps: 7}}\n")
+    top = tmp_path / "deeper" / "top.yaml"
+    top.write_text("base: ../warm.yaml\nmodel: {init_args: {gamma: 0.5, config: {num_codes: 8}}}\n")
+    cli = _JobCli("fit", ["--config", str(top), "--trainer.max_steps", "2"])
+    assert (cli.model.warmup_steps, cli.model.gamma, cli.trainer.max_steps) == (7, 0.5, 2)
+    codes = cli.model.tokenizer.config
+    assert (codes.num_codes, codes.num_tokens) == (8, 20)
+    assert _JobCli("fit", [f"--config={config}"]).model.warmup_steps == 0
+
+
+@pytest.mark.parametrize(
+    ("base", "text"), [("nowhere.yaml", "base nowhere.yaml is not there"), ("d.yaml", "leads back to itself")]
+)
+def test_bases_that_cannot_be(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], base: str, text: str
+) -> None:
+    (tmp_path / "d.yaml").write_text(f"base: {base}\n")
+    assert main(["fit", "--config", str(tmp_path / "d.yaml")]) == 2
+    assert text in capsys.readouterr().err
 
 
 def test_nothing_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -54,7 +54,7 @@ def test_every_setting_has_its_effect(folder: Path) -> None:
     assert len(first(batch_size=2)) == 2
     still = first(augmentation=None)
     assert still.keys == plain.keys and not torch.equal(still.image, plain.image)
-    milder = first(augmentation=AugmentationConfig(flip_probability=0.0))
+    milder = first(augmentation=AugmentationConfig(scale=0.0))
     assert not torch.equal(milder.image, plain.image)
     truth = first(keypoints=DetectorNoise(mode="truth"))
     assert not torch.equal(truth.bpac_keypoints, plain.bpac_keypoints)
@@ -120,5 +120,7 @@ def test_missing_data(folder: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("place", READERS.values())
 def test_every_reader_is_there(place: str) -> None:
     module_name, name = place.split(":")
-    returned = inspect.signature(getattr(importlib.import_module(module_name), name)).return_annotation
+    returned = inspect.signature(
+        getattr(importlib.import_module(f"ajahr.data.readers.{module_name}"), name)
+    ).return_annotation
     assert "PeopleTable" in str(returned)
