@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
+import pickle
 
 import pytest
 import torch
@@ -244,6 +245,15 @@ def test_bfloat16_stays_close() -> None:
 
 
 # --------------------------------------------------------------------------------------------- errors
+
+
+def test_travels_to_another_process() -> None:
+    """As ddp_spawn and multiprocessing send it."""
+    regressor = small_regressor()
+    image, keypoints = inputs(1)
+    with torch.no_grad():
+        again = pickle.loads(pickle.dumps(regressor))(image, keypoints)
+        assert torch.equal(again.vertices, regressor(image, keypoints).vertices)
 
 
 def test_tokenizers_of_another_head() -> None:
