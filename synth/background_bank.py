@@ -192,7 +192,7 @@ class BackgroundBank:
         self._held = 0
         for path in sorted(folder.glob("*.json")):
             found = _read(path, _background_from_json)
-            drops.update({f"person_{reason}": n for reason, n in found.skipped.items()})
+            drops.update(found.skipped)
             if keep is None or keep(found.photo):
                 self.backgrounds.append(found)
         for path in sorted((folder / "dropped").glob("*.json")):

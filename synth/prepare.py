@@ -215,7 +215,8 @@ def prepare_one(config: GenerateConfig, folder: Path, task: PhotoTask, tick: Cal
         except Drop as drop:
             reasons.append(drop.reason)
         else:
-            skipped = clean.skipped_people + Counter(f"frame_{reason}" for reason in reasons)
+            skipped = Counter({f"person_{reason}": n for reason, n in clean.skipped_people.items()})
+            skipped.update(f"frame_{reason}" for reason in reasons)
             path = task.path if photo is None else photo.path
             write_entry(folder, task.index, clean.image, _entry(clean, slots, path, task, skipped))
             break

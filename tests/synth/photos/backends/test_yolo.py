@@ -1,7 +1,11 @@
+import io
+
 import numpy as np
 import pytest
+from PIL import Image, UnidentifiedImageError
 from tiny_models import save_yolo
 
+from ajahr.data.images import ImageError, load_image
 from ajahr.errors import MissingAsset, UserError
 from synth.photos.backends.yolo import YoloDetector, YoloPoseCheck, person_index
 
@@ -83,3 +87,13 @@ def test_person_class(tmp_path):
         index(["car", "dog"])
     with pytest.raises(UserError, match="no class 'cat'"):
         index(["person", "dog"], "cat")
+
+
+def test_pictures_that_are_none_stay_unreadable_beside_ultralytics(detector, tmp_path):
+    """Ultralytics replaces PIL's open by one that wants another package for them."""
+    YoloDetector(detector, size=160)
+    with pytest.raises(UnidentifiedImageError):
+        Image.open(io.BytesIO(b"no picture"))
+    with pytest.raises(ImageError):
+        (tmp_path / "a.jpg").write_bytes(b"no picture")
+        load_image(tmp_path / "a.jpg")
