@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
@@ -20,6 +20,7 @@ MIN_SEEN = 0.04
 MIN_PAIRS = 8
 
 
+@runtime_checkable
 class Classifier(Protocol):
     name: str
 

@@ -3,7 +3,8 @@
 The zone follows from the labels of both twins and is hidden in both alike, so its shape tells nothing either:
 
 1. both silhouettes, widened by the reach of blur;
-2. where shadows are cast, a box around each person that no shadow leaves;
+2. where shadows are cast, a box around each person that no shadow leaves; where a prosthesis is worn, which the
+   part mask does not mark, a box that it does not leave;
 3. whole JPEG blocks: a block of 8 x 8 holds each of its pixels in all its coefficients, and with halved chroma a block
    covers 16 x 16. Two px more, because a decoder smooths halved chroma over the edges of blocks.
 """
@@ -16,7 +17,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool
 
-from ajahr.data.record import PersonRecord
+from ajahr.data.record import LimbStatus, PersonRecord
 from ajahr.data.shards import Sample
 from synth.realism.blur import MAX_BLUR_PX, blur_reach
 from synth.realism.shadow import SHADOW_REACH_M
@@ -25,6 +26,9 @@ JPEG_BLOCK = 16
 """Side of the pixels that one set of coefficients stands for, px: 8, twice where chroma is halved."""
 UPSAMPLING_PX = 2
 SPILL_PX = blur_reach(MAX_BLUR_PX) + 1
+
+
+_PROSTHESIS_REACH_M = (0.25, 0.25)
 
 
 def hidden_zone(twins: Sequence[Sample], *, shadows: bool) -> Bool[np.ndarray, "height width"]:
@@ -36,10 +40,11 @@ def hidden_zone(twins: Sequence[Sample], *, shadows: bool) -> Bool[np.ndarray, "
     """
     silhouettes = np.any([sample.mask() > 0 for sample in twins], axis=0)
     zone = cv2.dilate(silhouettes.astype(np.uint8), np.ones((2 * SPILL_PX + 1,) * 2, np.uint8)) > 0
-    if shadows:
-        for people in zip(*(sample.record.people for sample in twins), strict=True):
-            x0, y0, x1, y1 = _shadow_box(people, zone.shape[1], zone.shape[0])
-            zone[y0:y1, x0:x1] = True
+    for people in zip(*(sample.record.people for sample in twins), strict=True):
+        if shadows:
+            _hide_around(people, SHADOW_REACH_M, zone)
+        elif any(LimbStatus.PROSTHESIS in person.limb_status for person in people):
+            _hide_around(people, _PROSTHESIS_REACH_M, zone)
     return whole_blocks(zone)
 
 
@@ -54,14 +59,15 @@ def whole_blocks(zone: Bool[np.ndarray, "height width"]) -> Bool[np.ndarray, "he
     return cv2.dilate(full, np.ones((2 * UPSAMPLING_PX + 1,) * 2, np.uint8))[:height, :width] > 0
 
 
-def _shadow_box(people: Sequence[PersonRecord], width: int, height: int) -> tuple[int, int, int, int]:
-    """A box that the shadows of one person's twins do not leave, px."""
+def _hide_around(people: Sequence[PersonRecord], reach_m: tuple[float, float], zone: np.ndarray) -> None:
+    """Hide the box around one person's twins, widened to both sides and above and below."""
+    height, width = zone.shape
     boxes = np.array([person.bbox_xyxy for person in people])
     camera = people[0].camera
     scale = camera.focal_length / (camera.weak_depth or float(people[0].joints_3d[:, 2].min()))
-    reach = np.array(SHADOW_REACH_M) * scale
+    reach = np.array(reach_m) * scale
     x0, y0 = boxes[:, :2].min(axis=0) - reach
     x1, y1 = boxes[:, 2:].max(axis=0) + reach
     left, right = (int(np.clip(v, 0, width)) for v in (np.floor(x0), np.ceil(x1)))
     top, bottom = (int(np.clip(v, 0, height)) for v in (np.floor(y0), np.ceil(y1)))
-    return left, top, right, bottom
+    zone[top:bottom, left:right] = True

@@ -13,6 +13,7 @@ from ajahr.render.rasterizer import Lighting
 from synth.background_bank import BackgroundBank
 from synth.config import RealismConfig, RenderConfig
 from synth.occluders.cover import hide_behind, mark_person
+from synth.props.mesh import join
 from synth.realism.blur import blur_layer, blur_reach, blur_to_add
 from synth.realism.colour import IDENTITY
 from synth.realism.noise import grain_offset
@@ -67,10 +68,16 @@ class Compose:
         assert person.mesh is not None
         rotmats = rotvec_to_rotmat(person.pose_rotvec).astype(np.float32)
         intact = self.body.pose_joints(person.betas, rotmats) + person.transl
+        vertices = person.mesh.vertices
+        # what is lost has shrunk to a point, whose surface is none
+        areas = np.where(person.absent[self.parts], np.float32(0), self.areas)
+        if person.props:
+            props = join(person.props)
+            vertices = np.concatenate([vertices, props.vertices])
+            areas = np.concatenate([areas, vertex_areas(props.vertices, props.faces)])
         shadow = cast_shadow(
-            person.mesh.vertices,
-            # what is lost has shrunk to a point, whose surface is none
-            np.where(person.absent[self.parts], np.float32(0), self.areas),
+            vertices,
+            areas,
             ground_height(intact),
             person_camera(record, person, self.render.projection),
             person.lighting or Lighting(),
