@@ -21,7 +21,9 @@ from synth.config import (
     AmputationConfig,
     AppearanceConfig,
     GenerateConfig,
+    HardCasesConfig,
     PhotoSource,
+    RealismConfig,
     RenderConfig,
     RunConfig,
 )
@@ -53,6 +55,9 @@ def config(output: Path, photos: Path, **changes) -> GenerateConfig:
         "amputation": AmputationConfig(intact_share=0.0, multi_share=0.3),
         "appearance": AppearanceConfig(per_group=1, size=64),
         "render": RenderConfig(samples=1),
+        # twins differ a little farther out by shadows and blur, and by what is worn where a limb was: not here
+        "realism": RealismConfig(shadow=False, blur=False),
+        "hard_cases": HardCasesConfig(0.3, 0.2, 0.2, 0.3, 0.3, 0.0),
         "run": RunConfig(workers=1, sheet=0),
         **changes,
     }
