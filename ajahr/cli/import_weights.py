@@ -6,7 +6,7 @@ ajahr import-weights tokenhmr tokenhmr_model.ckpt --tokenizer tokenizer.pth --ou
 ajahr import-weights ajahr ajahr_ckeckpoint.ckpt --output weights/ajahr
 ajahr import-weights tokenizer best_net.pth --output weights/amputee.safetensors
 
-With --export the other way round: FILE is ours and --output theirs. Nothing in a file is executed.
+With --export true the other way round: FILE is ours and --output theirs. Nothing in a file is executed.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Literal
 from ajahr.cli.console import Parser
 from ajahr.errors import UserError
 
+_ABOUT = "Published checkpoints to this project's files and, with --export true, back."
 Kind = Literal["vitpose", "hmr2", "tokenhmr", "ajahr", "tokenizer"]
 
 
@@ -117,7 +118,7 @@ def _millions(module) -> str:
 
 
 def main(argv: Sequence[str]) -> int:
-    parser = Parser(prog="ajahr import-weights", description=(__doc__ or "").split("\n\n")[0])
+    parser = Parser(prog="ajahr import-weights", description=_ABOUT)
     parser.add_argument("kind", type=Kind, help="vitpose, hmr2, tokenhmr, ajahr or tokenizer")
     parser.add_argument("file", type=Path, help="the checkpoint; with --export, what this command once wrote")
     parser.add_argument("--config", action="config", help="a YAML file with these options")
