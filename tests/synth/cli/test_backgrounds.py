@@ -60,7 +60,7 @@ def test_every_backend_on_four_cameras(tmp_path, job, capsys, monkeypatch):
     monkeypatch.setattr(
         "synth.prepare.map_processes", lambda f, tasks, *a, **k: [f(*t, lambda: None) for t in tasks]
     )
-    monkeypatch.setattr("synth.prepare._BORDER_PX", -1)
+    monkeypatch.setattr("synth.slots._BORDER_PX", -1)
     assert run(tmp_path, job) == 0
     printed = " ".join(capsys.readouterr().out.split())
     assert "4 backgrounds" in printed and "0.1619" in printed and "before_after.png" in printed
