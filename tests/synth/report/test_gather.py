@@ -1,6 +1,7 @@
 """What the report reads from a dataset, against the records themselves."""
 
 import json
+import shutil
 from itertools import pairwise
 
 import cv2
@@ -13,6 +14,7 @@ from ajahr.data.dataset import open_dataset
 from ajahr.errors import UserError
 from ajahr.geometry.cameras import crop_to_full_translation
 from ajahr.geometry.crops import crop_side
+from synth.realism import shadow
 from synth.report import gather as module
 from synth.report.gather import gather
 
@@ -123,3 +125,29 @@ def test_no_dataset_and_a_damaged_shard_are_named(tmp_path):
     tar.write_bytes(tar.read_bytes()[:3000])
     with pytest.raises(UserError, match=r"000001\.tar"):
         gather(tmp_path / "set")
+
+
+def test_the_same_scenes_pasted_plainly(realistic_twins, monkeypatch):
+    data = gather(realistic_twins, plain_pictures=5)
+    plain = data.plain
+    assert plain is not None and plain.pictures == 5 and plain.why == ""
+    assert plain.rings is not None and plain.realistic is not None
+    # the same silhouettes, other pictures
+    assert np.array_equal(plain.rings.pixels, plain.realistic.pixels)
+    assert not np.array_equal(plain.rings.bright, plain.realistic.bright)
+    assert data.cost is not None and data.cost.pictures == 22
+    assert gather(realistic_twins, plain_pictures=0).plain is None
+
+
+def test_without_its_banks_a_dataset_says_why_there_is_no_plain_paste(realistic_twins, tmp_path):
+    shutil.copytree(realistic_twins, tmp_path / "set", ignore=shutil.ignore_patterns(".work"))
+    data = gather(tmp_path / "set")
+    assert data.cost is None
+    assert data.plain is not None and data.plain.rings is None and "gone" in data.plain.why
+
+
+def test_pictures_that_come_out_otherwise_are_not_compared(realistic_twins, monkeypatch):
+    monkeypatch.setattr(shadow, "_DARKEST", 0.2)
+    monkeypatch.setattr(shadow, "_FAINTEST", 0.1)
+    plain = gather(realistic_twins).plain
+    assert plain is not None and plain.rings is None and "other pictures" in plain.why

@@ -6,9 +6,10 @@ import subprocess
 from html.parser import HTMLParser
 
 import pytest
-from fake_dataset import make_person, make_record, run_stamp, write_dataset, write_shard
+from fake_dataset import changed, make_person, make_record, run_stamp, write_dataset, write_shard
 
 from ajahr.data.dataset import claim_folder, finish_dataset
+from ajahr.data.record import LimbStatus
 from ajahr.errors import UserError
 from synth.report.page import write_report
 
@@ -122,3 +123,32 @@ def test_the_browser_test_would_notice_a_complaint(report, tmp_path):
     copy.write_text(report.read_text().replace("</body>", '<img src="https://example.org/a.png"></body>'))
     done = chromium(copy, tmp_path / "profile", "--dump-dom")
     assert "CONSOLE" in done.stderr and "Content Security Policy" in done.stderr
+
+
+def test_cost_and_plain_paste_are_on_the_page(realistic_twins, tmp_path):
+    page = write_report(realistic_twins, tmp_path / "a.html", plain_pictures=3).read_text()
+    Balance().feed(page)
+    assert "3 scenes made once more without any step of realism" in page
+    for words in ("pictures a second and core", "100,000,000", "hours of one core", "put on", "compose"):
+        assert words in page
+
+
+def test_what_is_gone_is_said(text):
+    assert "the timings are not there any more" in text
+    assert "not measured: " in text and "another version" in text
+
+
+def test_hard_cases_and_prostheses_are_counted_where_there_are_any(text, tmp_path):
+    assert "Hard cases" not in text
+    worn = changed(
+        make_person((0, 0, 2, 0)),
+        limb_status=(*[LimbStatus.INTACT] * 2, LimbStatus.PROSTHESIS, LimbStatus.INTACT),
+        prosthesis=(None, None, "blade", None),
+        hard_cases=("wheelchair", "prosthesis"),
+    )
+    stamp = claim_folder(tmp_path, run_stamp())
+    write_shard(tmp_path, 0, [make_record("a", worn)])
+    finish_dataset(tmp_path, stamp, 1)
+    page = write_report(tmp_path).read_text()
+    card = page[page.index("Hard cases") :]
+    assert card.index("wheelchair") < card.index("blade")
