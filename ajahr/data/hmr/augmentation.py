@@ -6,12 +6,12 @@ and box, one affine map with scale and rotation, colour. Occlusion and truncatio
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int, Num
+from scipy.special import ndtri
 
 from ajahr.anatomy import J44
 from ajahr.data.hmr.extreme_crop import box_of, choose_mode
@@ -49,72 +49,81 @@ class AugmentationConfig:
 
 
 @dataclass(frozen=True, eq=False)
-class Placement:
-    """The crop's place in the picture, after augmentation."""
+class Placements:
+    """Where crops are in their pictures, after augmentation."""
 
-    center: Float[np.ndarray, "xy=2"]
+    center: Float[np.ndarray, "samples xy=2"]
     """In the stored picture (not mirrored), px."""
-    side: float
+    side: Float[np.ndarray, " samples"]
     """px, with the random scale."""
-    rotation: float = 0.0
+    rotation: Float[np.ndarray, " samples"]
     """rad; positive turns the content counter-clockwise."""
-    flip: bool = False
+    flip: Bool[np.ndarray, " samples"]
 
-    def affine(self, crop_size: int = CROP_SIZE) -> Float[np.ndarray, "2 3"]:
+    @classmethod
+    def plain(cls, center: Num[np.ndarray, "samples xy=2"], side: Num[np.ndarray, " samples"]) -> Placements:
+        """The boxes as they are."""
+        count = len(side)
+        return cls(center.astype(np.float64), side.astype(np.float64), np.zeros(count), np.zeros(count, bool))
+
+    def affine(self, crop_size: int = CROP_SIZE) -> Float[np.ndarray, "samples 2 3"]:
         """Stored picture to crop, px, continuous. The mirror's axis cancels: no picture size is needed."""
-        cosine, sine = math.cos(self.rotation), math.sin(self.rotation)
         zoom = crop_size / self.side
-        mirror = -1.0 if self.flip else 1.0
-        a, b, c, d = zoom * cosine * mirror, zoom * sine, -zoom * sine * mirror, zoom * cosine
-        x, y = float(self.center[0]), float(self.center[1])
-        half = crop_size / 2
-        return np.array([[a, b, half - a * x - b * y], [c, d, half - c * x - d * y]])
+        cosine, sine = zoom * np.cos(self.rotation), zoom * np.sin(self.rotation)
+        mirror = np.where(self.flip, -1.0, 1.0)
+        linear = np.stack([cosine * mirror, sine, -sine * mirror, cosine], -1).reshape(-1, 2, 2)
+        offset = crop_size / 2 - linear @ self.center[..., None]
+        return np.concatenate([linear, offset], 2)
 
 
-NO_COLOUR = (1.0, 1.0, 1.0)
+NUMBERS = 14
+"""Uniform numbers `draw` takes per sample."""
+
+
+@dataclass(frozen=True, eq=False)
+class Augmentation:
+    """What chance does to each of several crops."""
+
+    placements: Placements
+    colour: Float[np.ndarray, "samples rgb=3"]
+    """Factor of each channel."""
+    occluded: Bool[np.ndarray, "samples kinds=3"]
+    """Patches, an object, an early end of the picture: `ajahr.data.hmr.occlusion`."""
 
 
 def draw(
-    rng: np.random.Generator,
+    uniform: Float[np.ndarray, "samples numbers=14"],
     config: AugmentationConfig,
-    center: Float[np.ndarray, "xy=2"],
-    side: float,
-    keypoints: Float[np.ndarray, "j44=44 3"],
-    levels: Int[np.ndarray, "limbs=4"],
-) -> tuple[Placement, tuple[float, float, float]]:
-    """Place and colour of one crop.
+    center: Num[np.ndarray, "samples xy=2"],
+    side: Num[np.ndarray, " samples"],
+    keypoints: Num[np.ndarray, "samples j44=44 3"],
+    levels: Int[np.ndarray, "samples limbs=4"],
+) -> Augmentation:
+    """What happens to each of several people.
 
     Args:
-        rng: used for nothing else but this sample.
-        config: the ranges.
-        center, side: the sample's own box, px.
-        keypoints: px and confidence; only an extreme crop looks at them.
+        uniform: numbers in 0..1, `NUMBERS` per person.
+        config: chances and ranges.
+        center, side: the people's own boxes, px.
+        keypoints: px and confidence; only extreme crops look at them.
         levels: of the limbs; what is lost does not count as out of sight.
-
-    Returns:
-        The crop's place, and the factor of each channel.
     """
-    across, down, zoom, turn = rng.standard_normal(4).tolist()
-    turns, flips, crops, which, *channels = rng.random(7).tolist()
-    x, y = center.tolist()
-    if crops < config.extreme_crop_probability:
-        absent = J44.absent(np.maximum(levels, 0).astype(np.int64))
-        mode = choose_mode(keypoints[:, 2] > 0, absent, which, config.extreme_crop_level)
-        found = None if mode is None else box_of(keypoints, mode)
+    normal = ndtri(np.clip(uniform[:, :4], 1e-9, 1 - 1e-9))
+    turns, flips, crops, which = uniform[:, 4:8].T
+    center, side = center.astype(np.float64), side.astype(np.float64)
+    for i in np.flatnonzero(crops < config.extreme_crop_probability):
+        absent = J44.absent(np.maximum(levels[i], 0).astype(np.int64))
+        mode = choose_mode(keypoints[i, :, 2] > 0, absent, float(which[i]), config.extreme_crop_level)
+        found = None if mode is None else box_of(keypoints[i].astype(np.float64), mode)
         if found is not None:
-            (x, y), side = found[0].tolist(), found[1]
-    rotation = 0.0
-    if turns < config.rotation_probability:
-        rotation = math.radians(config.rotation_deg * _cut(turn, 2))
+            center[i], side[i] = found
     # upstream shifts first and mirrors the shifted centre, so the shift keeps its sign in the stored picture
-    shift = config.shift * side
-    moved = np.array([x + shift * _cut(across, 1), y + shift * _cut(down, 1)])
-    placement = Placement(
-        moved, side * (1 + config.scale * _cut(zoom, 1)), rotation, flips < config.flip_probability
-    )
-    red, green, blue = (1 + config.colour * (2 * u - 1) for u in channels)
-    return placement, (red, green, blue)
-
-
-def _cut(value: float, limit: float) -> float:
-    return min(max(value, -limit), limit)
+    center += config.shift * side[:, None] * np.clip(normal[:, :2], -1, 1)
+    side *= 1 + config.scale * np.clip(normal[:, 2], -1, 1)
+    rotation = np.deg2rad(config.rotation_deg) * np.clip(normal[:, 3], -2, 2)
+    rotation[turns >= config.rotation_probability] = 0
+    placements = Placements(center, side, rotation, flips < config.flip_probability)
+    colour = 1 + config.colour * (2 * uniform[:, 8:11] - 1)
+    occlusion = config.occlusion
+    chances = (occlusion.patch_probability, occlusion.object_probability, occlusion.truncation_probability)
+    return Augmentation(placements, colour, uniform[:, 11:] < np.array(chances))

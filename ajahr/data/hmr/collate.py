@@ -19,7 +19,7 @@ from torch import Tensor
 from ajahr.anatomy import J44, JOINT_FLIP, LIMB_FLIP
 from ajahr.data.batch import Batch
 from ajahr.data.hmr import detector_noise
-from ajahr.data.hmr.dataset import Crop
+from ajahr.data.hmr.dataset import Crops
 from ajahr.data.hmr.detector_noise import DetectorNoise, detector_like
 from ajahr.data.hmr.samples import BPAC_J44
 from ajahr.geometry.cameras import hmr_focal_length
@@ -101,30 +101,28 @@ class Collate:
 
     noise: DetectorNoise = DetectorNoise()  # noqa: RUF009  (frozen)
 
-    def __call__(self, crops: Sequence[Crop]) -> PackedBatch:
-        size = crops[0].pixels.shape[0]
-        labels = self.labels(crops, size)
+    def __call__(self, crops: Crops | Sequence[Crops]) -> PackedBatch:
+        crops = crops if isinstance(crops, Crops) else Crops.joined(crops)
+        labels = self.labels(crops, crops.pixels.shape[1])
         return PackedBatch(
-            pixels=torch.from_numpy(np.stack([crop.pixels for crop in crops])),
-            colour=torch.tensor([crop.colour for crop in crops], dtype=torch.float32),
+            pixels=torch.from_numpy(crops.pixels),
+            colour=torch.from_numpy(crops.colour.astype(np.float32)),
             labels={name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in labels.items()},
-            keys=[crop.key for crop in crops],
+            keys=crops.keys,
         )
 
-    def labels(self, crops: Sequence[Crop], size: int = CROP_SIZE) -> dict[str, np.ndarray]:
+    def labels(self, crops: Crops, size: int = CROP_SIZE) -> dict[str, np.ndarray]:
         """The label fields of `Batch` as arrays. Mirrored before they are turned, as upstream does."""
-        column = {name: np.stack([crop.row[name] for crop in crops]) for name in _COLUMNS}
-        flip = np.array([crop.placement.flip for crop in crops])
-        affine = np.stack([crop.placement.affine(size) for crop in crops])
-        wide = np.array([crop.image_size for crop in crops], np.float32)
+        column, placements = crops.columns, crops.placements
+        flip, affine, wide = placements.flip, placements.affine(size), column["image_size"]
 
         points = _to_crop(column["keypoints_2d"][..., :2], affine, size)
         confidence = np.clip(column["keypoints_2d"][..., 2:], 0, 1)
         keypoints_2d = np.where(confidence > 0, np.concatenate([points, confidence], -1), 0)
         keypoints_2d[flip] = keypoints_2d[flip][:, _J44_FLIP]
 
-        turn = _about_z(np.array([-crop.placement.rotation for crop in crops]))
-        pose, has_pose = column["pose"].astype(np.float64), column["has_pose"]
+        turn = _about_z(-placements.rotation)
+        pose, has_pose = column["pose"].astype(np.float64), column["has_pose"].copy()
         pose[flip] = mirror_rotvec(pose[flip][:, list(JOINT_FLIP)])
         has_pose[flip] = has_pose[flip][:, list(JOINT_FLIP)]
         rotmat = rotvec_to_rotmat(pose)
@@ -140,7 +138,7 @@ class Collate:
         absent = J44.absent(np.maximum(levels, 0))
         keypoints_2d[absent] = 0
 
-        center = np.stack([crop.placement.center for crop in crops]).astype(np.float32)
+        center = placements.center.astype(np.float32)
         center[flip, 0] = wide[flip, 0] - center[flip, 0]
         focal = column["focal_length"]
         unknown = np.array([hmr_focal_length(*pair) for pair in wide.tolist()], np.float32)
@@ -153,40 +151,32 @@ class Collate:
             "has_betas": column["has_betas"],
             "trusted_3d": column["trusted_3d"],
             "limb_levels": levels,
-            "bpac_keypoints": self._bpac(crops, column, keypoints_2d, absent, affine, size),
+            "bpac_keypoints": self._bpac(crops, keypoints_2d, absent, affine, size),
             "box_center": center,
-            "box_size": np.array([crop.placement.side for crop in crops], np.float32),
+            "box_size": placements.side.astype(np.float32),
             "image_size": wide,
             "focal_length": np.where(np.isfinite(focal), focal, unknown),
         }
 
     def _bpac(
         self,
-        crops: Sequence[Crop],
-        column: dict[str, np.ndarray],
+        crops: Crops,
         keypoints: np.ndarray,
         absent: np.ndarray,
         affine: np.ndarray,
         size: int,
     ) -> np.ndarray:
-        flip = np.array([crop.placement.flip for crop in crops])
+        flip, column = crops.placements.flip, crops.columns
         body, extra = keypoints[:, _BPAC_BODY], keypoints[:, _BPAC_EXTRA]
         truth = np.where(body[..., 2:] > 0, body, extra)  # lab data label the extra block only
         intact = _to_crop(column["intact_2d"], affine, size)
         intact[flip] = intact[flip][:, detector_noise.FLIP]
-        covered = column["hidden"] | np.stack([crop.covered for crop in crops])
+        covered = column["hidden"] | crops.covered
         covered[flip] = covered[flip][:, detector_noise.FLIP]
-        chance = np.stack([crop.chance for crop in crops])
         found = detector_like(
-            truth.astype(np.float64), absent[:, _BPAC_BODY], intact, covered, chance, self.noise
+            truth.astype(np.float64), absent[:, _BPAC_BODY], intact, covered, crops.chance, self.noise
         )
         return found.astype(np.float32)
-
-
-_COLUMNS = (
-    "keypoints_2d", "keypoints_3d", "pose", "has_pose", "betas", "has_betas", "trusted_3d", "levels",
-    "intact_2d", "hidden", "focal_length",
-)  # fmt: skip
 
 
 def _to_crop(points: np.ndarray, affine: np.ndarray, size: int) -> np.ndarray:
@@ -204,6 +194,6 @@ def _about_z(angle: np.ndarray) -> np.ndarray:
     return turn
 
 
-def to_batch(crops: Sequence[Crop], noise: DetectorNoise | None = None) -> Batch:
+def to_batch(crops: Crops | Sequence[Crops], noise: DetectorNoise | None = None) -> Batch:
     """Crops to a `Batch` in one step, for a few people at a time."""
-    return Collate(noise or DetectorNoise()).__call__(crops).unpack()
+    return Collate(noise or DetectorNoise())(crops).unpack()

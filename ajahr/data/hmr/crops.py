@@ -20,6 +20,8 @@ from ajahr.geometry.crops import CROP_SIZE
 
 TOLERANCE = 6.0
 """Root mean square difference to upstream's recipe on photographs, grey levels of 255."""
+_MAX_SIDE = 30_000
+"""OpenCV resamples images with sides below 2^15 px only."""
 
 
 def reduction_for(shrink: float) -> int:
@@ -34,6 +36,7 @@ def cut(
     *,
     reduction: int = 1,
     pixel_centres: bool = True,
+    out: UInt8[np.ndarray, "crop crop 3"] | None = None,
 ) -> UInt8[np.ndarray, "crop crop 3"]:
     """The crop, black outside the picture.
 
@@ -44,6 +47,7 @@ def cut(
         reduction: the one the image was decoded at.
         pixel_centres: False treats pixel indices as coordinates, as the HMR2.0 lineage does: half a crop
             pixel off at strong reductions, which published weights have seen.
+        out: where the crop goes, contiguous; a new array when None.
     """
     (a, b, x), (c, d, y) = affine.tolist()  # floats: a dozen numpy calls cost as much as the resampling
     if not pixel_centres:  # the same map of indices, said in continuous coordinates
@@ -51,21 +55,22 @@ def cut(
     a, b, c, d = a * reduction, b * reduction, c * reduction, d * reduction
     determinant = a * d - b * c
     height, width = image.shape[:2]
-    left, right = _seen(d / determinant, -b / determinant, x, y, crop_size, width)
-    top, bottom = _seen(-c / determinant, a / determinant, x, y, crop_size, height)
-    image = image[top:bottom, left:right]
-    x, y = x + a * left + b * top, y + c * left + d * top
     block = int(1 / math.sqrt(abs(determinant)))
-    if block >= 2:  # formats without reduced decoding, and what is left beyond 1/8
+    if block >= 2 or max(height, width) > _MAX_SIDE:
+        left, right = _seen(d / determinant, -b / determinant, x, y, crop_size, width)
+        top, bottom = _seen(-c / determinant, a / determinant, x, y, crop_size, height)
+        image = image[top:bottom, left:right]
+        x, y = x + a * left + b * top, y + c * left + d * top
         height, width = bottom - top, right - left
+    if block >= 2:  # formats without reduced decoding, and what is left beyond 1/8
         smaller = max(1, round(width / block)), max(1, round(height / block))
         image = cv2.resize(image, smaller, interpolation=cv2.INTER_AREA)
         across, down = width / smaller[0], height / smaller[1]
         a, b, c, d = a * across, b * down, c * across, d * down
     # OpenCV wants indices: coordinate - 0.5 on both sides
     grid = np.array([[a, b, x + (a + b - 1) / 2], [c, d, y + (c + d - 1) / 2]])
-    crop = cv2.warpAffine(image, grid, (crop_size, crop_size), flags=cv2.INTER_LINEAR)
-    return crop.astype(np.uint8, copy=False)
+    crop = cv2.warpAffine(image, grid, (crop_size, crop_size), out, flags=cv2.INTER_LINEAR)
+    return np.asarray(crop, np.uint8)
 
 
 def _seen(per_u: float, per_v: float, x: float, y: float, crop_size: int, size: int) -> tuple[int, int]:

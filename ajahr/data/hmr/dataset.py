@@ -1,27 +1,29 @@
 """People of any number of datasets as crops, by index: what a DataLoader's workers run. No torch.
 
-A crop carries its picture as uint8 and its labels as they were read; `ajahr.data.hmr.collate` moves the labels
-of a whole batch into the crop's frame at once. Whatever is random about a sample comes from one generator
-seeded by its place in the stream, so it is the same in any worker, on any rank, in any batch.
+A worker makes a whole batch at once: columns of labels, places of crops and all that chance decides are arrays,
+and what is done person by person is reading, decoding and resampling. Labels stay as they were read;
+`ajahr.data.hmr.collate` moves them into the crop's frame. Whatever is random about a sample follows from its
+place in the stream, so it is the same in any worker, on any rank, in any batch.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from ajahr.data.hmr import detector_noise
-from ajahr.data.hmr.augmentation import NO_COLOUR, AugmentationConfig, Placement, draw
+from ajahr.data.hmr import augmentation, detector_noise
+from ajahr.data.hmr.augmentation import Augmentation, AugmentationConfig, Placements, draw
+from ajahr.data.hmr.chance import uniform
 from ajahr.data.hmr.crops import cut, reduction_for
 from ajahr.data.hmr.occlusion import occlude
-from ajahr.data.hmr.pictures import decode_reduced
-from ajahr.data.hmr.samples import BPAC_J44, PeopleTable
+from ajahr.data.hmr.pictures import decode_reduced, jpeg_size
+from ajahr.data.hmr.samples import BPAC_J44, PeopleTable, row_dtype
 from ajahr.data.images import ImageError
 from ajahr.errors import UserError
 from ajahr.geometry.crops import CROP_SIZE
@@ -29,7 +31,11 @@ from ajahr.geometry.crops import CROP_SIZE
 _LOG = logging.getLogger(__name__)
 _TRIES = 20
 _BPAC = np.array(BPAC_J44)
-_NOTHING_COVERED = np.zeros(len(BPAC_J44), bool)
+COLUMNS = (
+    "center", "side", "keypoints_2d", "keypoints_3d", "pose", "has_pose", "betas", "has_betas", "trusted_3d",
+    "levels", "intact_2d", "hidden", "focal_length", "image_size",
+)  # fmt: skip
+"""Labels a crop carries: `ajahr.data.hmr.samples`."""
 
 
 class Draw(NamedTuple):
@@ -38,7 +44,7 @@ class Draw(NamedTuple):
     table: int
     row: int
     seed: tuple[int, ...]
-    """Of everything random about it."""
+    """Of everything random about it; whole numbers, 0 or more."""
 
 
 @dataclass(frozen=True)
@@ -53,21 +59,43 @@ class CropConfig:
 
 
 @dataclass(frozen=True, eq=False)
-class Crop:
-    """One sample, before collating."""
+class Crops:
+    """People cut out of their pictures, before collating; along the first axis everywhere."""
 
-    key: str
-    pixels: UInt8[np.ndarray, "size size 3"]
-    row: np.void
-    """The labels as read: `ajahr.data.hmr.samples`."""
-    placement: Placement
-    colour: tuple[float, float, float]
-    image_size: tuple[int, int]
-    """Width and height of the picture, px."""
-    covered: Bool[np.ndarray, "coco12=12"]
+    keys: list[str]
+    pixels: UInt8[np.ndarray, "samples size size 3"]
+    columns: dict[str, np.ndarray]
+    """Labels as read, `COLUMNS`; ``image_size`` is known."""
+    placements: Placements
+    colour: Float[np.ndarray, "samples rgb=3"]
+    covered: Bool[np.ndarray, "samples coco12=12"]
     """BPAC keypoints that an occluder covers."""
-    chance: Float[np.ndarray, " numbers"]
+    chance: Float[np.ndarray, "samples numbers"]
     """Uniform numbers for the detector-like keypoints."""
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @staticmethod
+    def joined(parts: Sequence[Crops]) -> Crops:
+        """Several, one after the other."""
+        if len(parts) == 1:
+            return parts[0]
+        placements = Placements(
+            **{
+                one.name: np.concatenate([getattr(part.placements, one.name) for part in parts])
+                for one in fields(Placements)
+            }
+        )
+        return Crops(
+            [key for part in parts for key in part.keys],
+            np.concatenate([part.pixels for part in parts]),
+            {name: np.concatenate([part.columns[name] for part in parts]) for name in COLUMNS},
+            placements,
+            np.concatenate([part.colour for part in parts]),
+            np.concatenate([part.covered for part in parts]),
+            np.concatenate([part.chance for part in parts]),
+        )
 
 
 class HmrDataset:
@@ -114,50 +142,121 @@ class HmrDataset:
         table = int(np.searchsorted(self._starts, index, "right")) - 1
         return Draw(table, index - int(self._starts[table]), (self.seed, self.epoch, index))
 
-    def __getitem__(self, index: int | Draw) -> Crop:
-        found = index if isinstance(index, Draw) else self.locate(int(index))
-        table = self.tables[found.table]
-        for step in range(_TRIES):
-            row = (found.row + step) % len(table)
+    def __getitem__(self, index: int | Draw) -> Crops:
+        """One person."""
+        return self.__getitems__([index])
+
+    def __getitems__(self, indices: Sequence[int | Draw]) -> Crops:
+        """Several people: DataLoader asks for a whole batch by this name."""
+        draws = [index if isinstance(index, Draw) else self.locate(int(index)) for index in indices]
+        size = self.config.crop_size
+        columns = self._columns(draws)
+        numbers = uniform([one.seed for one in draws], augmentation.NUMBERS + detector_noise.NUMBERS)
+        chosen = self._augmentation(numbers[:, : augmentation.NUMBERS], columns)
+        affine = chosen.placements.affine(size)
+        pixels = np.empty((len(draws), size, size, 3), np.uint8)
+        covered = np.zeros((len(draws), len(_BPAC)), bool)
+        keys = [self.tables[one.table].key(one.row) for one in draws]
+        stand_ins: dict[int, Crops] = {}
+        for number, one in enumerate(draws):
             try:
-                return self._crop(table, row, found.seed)
+                reduction = reduction_for(float(chosen.placements.side[number]) / size)
+                image_size = self._cut(one, affine[number], reduction, pixels[number])
             except ImageError as error:
-                if not self.skip_broken:
-                    raise
-                self.broken += 1
-                _LOG.warning("skipped %s (broken picture %d here): %s", table.key(row), self.broken, error)
-        raise UserError(
-            f"{table.name}: {_TRIES} pictures in a row cannot be read, the last {table.key(row)}; "
-            "check the dataset"
+                stand_ins[number] = self._stand_in(one, error)
+                continue
+            if np.isnan(columns["image_size"][number, 0]):
+                columns["image_size"][number] = image_size
+            if chosen.occluded[number].any() and self.config.augmentation is not None:
+                covered[number] = occlude(
+                    np.random.default_rng(one.seed),
+                    self.config.augmentation.occlusion,
+                    pixels[number],
+                    columns["keypoints_2d"][number, _BPAC],
+                    affine[number],
+                    chosen.occluded[number],
+                )
+        chance = numbers[:, augmentation.NUMBERS :]
+        crops = Crops(keys, pixels, columns, chosen.placements, chosen.colour, covered, chance)
+        return _replaced(crops, stand_ins) if stand_ins else crops
+
+    def _columns(self, draws: Sequence[Draw]) -> dict[str, np.ndarray]:
+        numbers, rows = np.array([one.table for one in draws]), np.array([one.row for one in draws])
+        layout = row_dtype(1)
+        found = {name: np.empty(len(draws), layout[name]) for name in COLUMNS}
+        for table in set(numbers.tolist()):
+            mine = numbers == table
+            people = self.tables[table].rows[rows[mine]]
+            for name in COLUMNS:
+                found[name][mine] = people[name]
+        return found
+
+    def _augmentation(self, numbers: np.ndarray, columns: dict[str, np.ndarray]) -> Augmentation:
+        center, side = columns["center"], columns["side"]
+        if self.config.augmentation is None:
+            count = len(side)
+            return Augmentation(
+                Placements.plain(center, side), np.ones((count, 3)), np.zeros((count, 3), bool)
+            )
+        return draw(
+            numbers, self.config.augmentation, center, side, columns["keypoints_2d"], columns["levels"]
         )
 
-    def _crop(self, table: PeopleTable, number: int, seed: tuple[int, ...]) -> Crop:
-        row = table.rows[number]
-        config, rng = self.config, np.random.default_rng(seed)
-        center, side, keypoints = row["center"], float(row["side"]), row["keypoints_2d"]
-        placement, colour = Placement(center, side), NO_COLOUR
-        if config.augmentation is not None:
-            placement, colour = draw(rng, config.augmentation, center, side, keypoints, row["levels"])
-        affine = placement.affine(config.crop_size)
-        where = table.pictures.where(row)
+    def _cut(self, one: Draw, affine: np.ndarray, reduction: int, out: np.ndarray) -> tuple[int, int]:
+        """One crop into ``out``; returns the picture's width and height."""
+        table = self.tables[one.table]
+        row = table.rows[one.row]
+        where, data = table.pictures, table.pictures.read(row)
         image, reduction = decode_reduced(
-            table.pictures.read(row),
-            reduction_for(placement.side / config.crop_size),
-            where,
-            int(row["quarter_turns"]),
+            data, reduction, lambda: where.where(row), int(row["quarter_turns"])
         )
-        pixels = cut(image, affine, config.crop_size, reduction=reduction, pixel_centres=config.pixel_centres)
-        covered = _NOTHING_COVERED
-        if config.augmentation is not None:
-            covered = occlude(rng, config.augmentation.occlusion, pixels, keypoints[_BPAC], affine)
-        known = row["image_size"]
-        size = (
-            (int(known[0]), int(known[1]))
-            if np.isfinite(known[0])
-            else (image.shape[1] * reduction, image.shape[0] * reduction)
+        cut(
+            image,
+            affine,
+            self.config.crop_size,
+            reduction=reduction,
+            pixel_centres=self.config.pixel_centres,
+            out=out,
         )
-        chance = rng.random(detector_noise.NUMBERS)
-        return Crop(table.key(number), pixels, row, placement, colour, size, covered, chance)
+        height, width = image.shape[:2]
+        if reduction == 1:
+            return width, height
+        stored = jpeg_size(data) or (width * reduction, height * reduction)
+        return (stored[1], stored[0]) if row["quarter_turns"] % 2 else stored
+
+    def _stand_in(self, one: Draw, error: ImageError) -> Crops:
+        """The next person of the same dataset whose picture is whole."""
+        if not self.skip_broken:
+            raise error
+        table = self.tables[one.table]
+        first, tries = one.row, min(_TRIES, len(table))
+        patient = HmrDataset(self.tables, self.config, seed=self.seed, skip_broken=False)
+        for step in range(1, tries + 1):
+            self.broken += 1
+            key = table.key((first + step - 1) % len(table))
+            _LOG.warning("skipped %s (broken picture %d of this worker): %s", key, self.broken, error)
+            if step == tries:
+                break
+            try:
+                return patient[one._replace(row=(first + step) % len(table))]
+            except ImageError as another:
+                error = another
+        raise UserError(
+            f"{table.name}: {tries} pictures in a row cannot be read, the last: {error}; check the dataset"
+        )
+
+
+def _replaced(crops: Crops, stand_ins: dict[int, Crops]) -> Crops:
+    """With single crops in the place of some."""
+    for number, other in stand_ins.items():
+        crops.keys[number] = other.keys[0]
+        crops.pixels[number], crops.colour[number] = other.pixels[0], other.colour[0]
+        crops.covered[number], crops.chance[number] = other.covered[0], other.chance[0]
+        for name in COLUMNS:
+            crops.columns[name][number] = other.columns[name][0]
+        for one in fields(Placements):
+            getattr(crops.placements, one.name)[number] = getattr(other.placements, one.name)[0]
+    return crops
 
 
 def use_one_thread() -> None:
@@ -174,6 +273,3 @@ def check_boxes(tables: Sequence[PeopleTable]) -> None:
             raise UserError(
                 f"{table.key(int(good.argmin()))}: its box is not finite or empty; fix or drop it"
             )
-
-
-__all__ = ["Crop", "CropConfig", "Draw", "HmrDataset", "check_boxes", "use_one_thread"]

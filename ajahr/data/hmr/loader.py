@@ -10,7 +10,7 @@ import torch.distributed
 from torch.utils.data import DataLoader
 
 from ajahr.data.hmr.collate import Collate, PackedBatch
-from ajahr.data.hmr.dataset import Crop, Draw, HmrDataset, use_one_thread
+from ajahr.data.hmr.dataset import Crops, Draw, HmrDataset, use_one_thread
 from ajahr.data.hmr.detector_noise import DetectorNoise
 from ajahr.data.hmr.mixture import Mixture
 from ajahr.errors import UserError
@@ -155,8 +155,11 @@ class _Indexed(torch.utils.data.Dataset):
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitem__(self, index: int | Draw) -> Crop:
+    def __getitem__(self, index: int | Draw) -> Crops:
         return self.dataset[index]
+
+    def __getitems__(self, indices: list) -> Crops:
+        return self.dataset.__getitems__(indices)
 
 
 def _start_worker(_: int) -> None:

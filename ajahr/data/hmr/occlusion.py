@@ -62,6 +62,7 @@ def occlude(
     crop: UInt8[np.ndarray, "size size 3"],
     keypoints: Num[np.ndarray, "keypoints 3"],
     affine: Float[np.ndarray, "2 3"],
+    kinds: Bool[np.ndarray, "kinds=3"],
 ) -> Bool[np.ndarray, " keypoints"]:
     """Cover parts of ``crop``, in place.
 
@@ -71,25 +72,22 @@ def occlude(
         crop: RGB.
         keypoints: picture px and confidence; places to cover.
         affine: picture to crop.
+        kinds: whether patches, an object, an early end of the picture.
 
     Returns:
         Which keypoints are covered now; those outside the crop and those without a label never are.
     """
-    patch, cutout, cut = rng.random(3).tolist()
-    patch, cutout = patch < config.patch_probability, cutout < config.object_probability
-    cut = cut < config.truncation_probability
-    if not (patch or cutout or cut):
-        return np.zeros(len(keypoints), bool)
+    patches, cutout, early_end = kinds.tolist()
     size = crop.shape[0]
     covered = np.zeros((size, size), np.uint8)
     keypoints = keypoints.astype(np.float64)
     keypoints[:, :2] = apply_affine(affine, keypoints[:, :2])
-    if patch:
+    if patches:
         for _ in range(int(rng.integers(config.patches[0], config.patches[1] + 1))):
             _paste_patch(rng, config, crop, covered, keypoints)
     if cutout:
         _paste_object(rng, config, crop, covered, keypoints)
-    if cut:
+    if early_end:
         _truncate(rng, config, crop, covered, affine)
     columns = np.floor(keypoints[:, 0]).astype(np.int64)
     rows = np.floor(keypoints[:, 1]).astype(np.int64)

@@ -7,8 +7,9 @@ position, so that workers forked from one process may share the open files.
 from __future__ import annotations
 
 import os
+import struct
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from ajahr.data.images import ImageError
 
 MAX_OPEN = 128
 """Files a store keeps open; InstaVariety alone is 3658 tars."""
+_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 _JPEG, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 _REDUCED = {  # the grey names carry the reduction, COLOR_RGB the order of channels
     1: cv2.IMREAD_COLOR_RGB,
@@ -41,6 +43,7 @@ class PictureStore:
     def __init__(self, folder: str | Path = ".", tars: Sequence[str | Path] = ()) -> None:
         self.folder = Path(folder)
         self.tars = tuple(Path(tar) for tar in tars)
+        self._prefix = f"{self.folder}{os.sep}"  # pathlib's own joining takes longer than the read
         self._open: OrderedDict[int, int] = OrderedDict()
 
     def where(self, row: np.void) -> str:
@@ -54,7 +57,11 @@ class PictureStore:
         number = int(row["file"])
         try:
             if number < 0:
-                return (self.folder / row["image"].decode()).read_bytes()
+                handle = os.open(f"{self._prefix}{row['image'].decode()}", _FLAGS)
+                try:
+                    return os.read(handle, os.fstat(handle).st_size)
+                finally:
+                    os.close(handle)
             data = self._read_at(number, int(row["offset"]), int(row["length"]))
         except (FileNotFoundError, NotADirectoryError):
             raise ImageError(f"{self.where(row)}: no such file; check the dataset's picture folder") from None
@@ -69,7 +76,7 @@ class PictureStore:
     def _read_at(self, number: int, offset: int, length: int) -> bytes:
         handle = self._open.get(number)
         if handle is None:
-            handle = os.open(self.tars[number], os.O_RDONLY | getattr(os, "O_BINARY", 0))
+            handle = os.open(self.tars[number], _FLAGS)
             self._open[number] = handle
             if len(self._open) > MAX_OPEN:
                 os.close(self._open.popitem(last=False)[1])
@@ -86,7 +93,7 @@ class PictureStore:
             os.close(self._open.popitem()[1])
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"folder": self.folder, "tars": self.tars, "_open": OrderedDict()}
+        return {**self.__dict__, "_open": OrderedDict()}
 
     def __del__(self) -> None:
         if getattr(self, "_open", None):
@@ -94,7 +101,7 @@ class PictureStore:
 
 
 def decode_reduced(
-    data: bytes, reduction: int, where: str, quarter_turns: int = 0
+    data: bytes, reduction: int, where: str | Callable[[], str], quarter_turns: int = 0
 ) -> tuple[UInt8[np.ndarray, "height width 3"], int]:
     """The picture, RGB, at 1/``reduction`` of its size where that saves time, and the reduction it has.
 
@@ -106,7 +113,7 @@ def decode_reduced(
     Args:
         data: the encoded picture.
         reduction: 1, 2, 4 or 8; other formats than JPEG are decoded whole whatever it says.
-        where: its name, for the error.
+        where: its name, for the error, or what says it.
         quarter_turns: clockwise turns of the stored picture that make it upright.
 
     Raises:
@@ -115,13 +122,34 @@ def decode_reduced(
     jpeg = data[:2] == _JPEG
     if jpeg and _JPEG_END not in data[-4096:]:
         # OpenCV fills what is missing with grey and says nothing
-        raise ImageError(f"{where}: truncated JPEG; replace the file")
+        raise ImageError(f"{_said(where)}: truncated JPEG; replace the file")
     reduction = reduction if jpeg else 1
     raw = np.frombuffer(data, np.uint8)
     image = cv2.imdecode(raw, _REDUCED[reduction] | cv2.IMREAD_IGNORE_ORIENTATION) if raw.size else None
     if image is None or not image.size:
-        raise ImageError(f"{where}: not a picture OpenCV can read; replace the file")
+        raise ImageError(f"{_said(where)}: not a picture OpenCV can read; replace the file")
     if quarter_turns % 4:
         turn = (cv2.ROTATE_90_CLOCKWISE, cv2.ROTATE_180, cv2.ROTATE_90_COUNTERCLOCKWISE)
         image = cv2.rotate(image, turn[quarter_turns % 4 - 1])
     return image.astype(np.uint8, copy=False), reduction
+
+
+def jpeg_size(data: bytes) -> tuple[int, int] | None:
+    """Width and height in a JPEG's frame header; None if there is none."""
+    place = 2
+    while place + 9 <= len(data):
+        if data[place] != 0xFF:
+            return None
+        marker = data[place + 1]
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            height, width = struct.unpack_from(">HH", data, place + 5)
+            return width, height
+        if marker == 0xFF or 0xD0 <= marker <= 0xD8 or marker == 0x01:  # fill bytes, markers without a length
+            place += 1 if marker == 0xFF else 2
+            continue
+        place += 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+    return None
+
+
+def _said(where: str | Callable[[], str]) -> str:
+    return where if isinstance(where, str) else where()

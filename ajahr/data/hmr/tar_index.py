@@ -77,7 +77,8 @@ def _scan(file: BinaryIO, size: int, path: Path, contents: TarContents) -> None:
                 if members.setdefault(extension.lower(), member) is not member:
                     contents.drop("member_twice", f"{path}: {info.name}")
     except tarfile.TarError:
-        contents.drop("damaged_header", f"{path}: after {last}")
+        if expected <= size:  # else: said already, of the member that is cut off
+            contents.drop("damaged_header", f"{path}: after {last}")
         return
     if _damaged(file, expected, size):
         contents.drop("damaged_header", f"{path}: after {last}")

@@ -84,7 +84,7 @@ def _levels_of(hot: np.ndarray, names: Sequence[str], path: Path) -> np.ndarray:
     return levels
 
 
-def _from_indices(rows: Sequence[Sequence[int]], names: Sequence[str], path: Path) -> np.ndarray:
+def _from_indices(rows: Sequence[Sequence[float | int]], names: Sequence[str], path: Path) -> np.ndarray:
     levels = np.zeros((len(rows), NUM_LIMBS), np.int8)
     if len(rows) != len(names):
         raise UserError(f"{path}: {len(rows)} labels for {len(names)} people")
