@@ -71,9 +71,9 @@ class Pose:
         person.pose_source, person.pose_family = "sampled", family
 
     def _smplify(self, rng: np.random.Generator, person: Person, label: str) -> None:
-        """The pose of whoever stood here, else of anybody."""
+        """The pose of whoever stood here, else of anybody; nobody stands before themselves."""
         slot = person.slot
-        if slot.pose is None:
+        if slot.pose is None or person.in_front_of is not None:
             slot = self.bank.fitted[int(rng.integers(len(self.bank.fitted)))]
         assert slot.pose is not None
         person.pose_rotvec = slot.pose
@@ -84,7 +84,9 @@ class Pose:
         assert background is not None
         source, slots = self.poses.sources[label], background.slots
         number = next((i for i, slot in enumerate(slots) if slot is person.slot), len(slots))
-        found = None if source.captured else self.poses.own(rng, label, background.name, number)
+        found = None
+        if not source.captured and person.in_front_of is None:
+            found = self.poses.own(rng, label, background.name, number)
         if found is not None:
             person.slot = replace(
                 person.slot,

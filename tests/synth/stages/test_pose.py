@@ -85,3 +85,16 @@ def test_captured_people_stand_upright_before_the_camera_at_any_heading(stage):
 def test_a_mix_without_any_pose_is_sampled(stage):
     bare = Pose(PoseConfig(fitted_share=1.0), stage.bank)
     assert {person.pose_source for person in people(bare, 0, 5)} == {"sampled"}
+
+
+def test_nobody_stands_before_themselves(stage):
+    poses = set()
+    for i in range(60):
+        record = Record(i, i, False, np.random.default_rng(i), background=stage.bank.backgrounds[0])
+        behind = Person(stage.bank.backgrounds[0].slots[0], INTACT, INTACT)
+        record.people = [behind, Person(behind.slot, INTACT, INTACT, in_front_of=behind)]
+        front = stage(record).people[1]
+        if front.pose_source == "fitted":
+            poses.add(front.pose_rotvec.tobytes())
+            assert not front.keeps_betas and front.slot.pelvis_px is None
+    assert len(poses) == 2
