@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, UInt8
 from ajahr.anatomy import COCO17, J44, LDPOSE25, LIMBS, KeypointLayout, class_name
 from ajahr.data.dataset import Dataset, open_dataset
 from ajahr.data.mask import split_mask
-from ajahr.data.record import ABSENT, VISIBLE, ImageRecord, LimbStatus, PersonRecord
+from ajahr.data.record import ABSENT, HARD_CASES, VISIBLE, ImageRecord, LimbStatus, PersonRecord
 from ajahr.data.shards import Sample
 from ajahr.errors import UserError
 from ajahr.render.contact_sheet import save_contact_sheet
@@ -20,18 +20,24 @@ PREVIEW_LAYOUTS: tuple[KeypointLayout, ...] = (LDPOSE25, J44, COCO17)
 
 
 def limbs_in_words(person: PersonRecord) -> str:
-    """``"right elbow, left hip"``, ``"intact"``; occluded whole limbs and prostheses are named too."""
+    """``"right elbow, left knee (blade)"``, ``"intact"``; occluded whole limbs are named too."""
     words = []
     for limb in LIMBS:
-        level, status = person.limb_levels[limb], person.limb_status[limb]
+        level, status, kind = person.limb_levels[limb], person.limb_status[limb], person.prosthesis[limb]
         if level:
-            worn = " (prosthesis)" if status == LimbStatus.PROSTHESIS else ""
+            worn = f" ({(kind or 'prosthesis').replace('_', ' ')})" if status == LimbStatus.PROSTHESIS else ""
             words.append(class_name(limb, level).replace("_", " ") + worn)
         elif status == LimbStatus.OCCLUDED:
             words.append(limb.name.lower().replace("_", " ") + " occluded")
     if not any(person.limb_levels):
         words.insert(0, "intact")
     return ", ".join(words)
+
+
+def cases_in_words(record: ImageRecord) -> list[str]:
+    """The hard cases of everybody in a picture; limbs in words tell of prostheses already."""
+    found = {case for person in record.people for case in person.hard_cases if case != "prosthesis"}
+    return [case.replace("_", " ") for case in HARD_CASES if case in found]
 
 
 def caption(record: ImageRecord) -> str:
@@ -41,7 +47,8 @@ def caption(record: ImageRecord) -> str:
         f"{person.appearance.group} {person.appearance.gender}, {person.pose_source.name}"
         for person in record.people
     ]
-    return f"{limbs}\n{record.key}: {' | '.join(people)}, {record.photo.id}"
+    where = ", ".join([*cases_in_words(record), record.photo.id])
+    return f"{limbs}\n{record.key}: {' | '.join(people)}, {where}"
 
 
 def _keypoints(person: PersonRecord, layout: KeypointLayout) -> Float[np.ndarray, "points 3"]:

@@ -13,7 +13,7 @@ from ajahr.anatomy import NUM_CLASSES, class_name, from_ajahr_index
 from ajahr.data.dataset import Manifest, open_dataset
 from ajahr.data.shards import Sample
 from ajahr.render.contact_sheet import save_contact_sheet
-from synth.preview import limbs_in_words, pick
+from synth.preview import cases_in_words, limbs_in_words, pick
 
 SHEET_NAME = "contact_sheet.png"
 
@@ -44,6 +44,8 @@ def summary_table(manifest: Manifest, folder: Path) -> Table:
 
     row("amputation", classes())
     row("limbs lost", iter(sorted((k, n) for k, n in of("limbs_lost"))))
+    row("hard cases", of("hard_case"))
+    row("prostheses", of("prosthesis"))
     row("group", of("group"))
     row("sex", of("gender"))
     row("pose", of("pose"))
@@ -67,7 +69,7 @@ def write_sheet(folder: Path, cells: int) -> Path | None:
         for sample in samples:  # twins are cut alike
             limbs = " | ".join(limbs_in_words(person) for person in sample.record.people)
             images.append(_around(sample.image(), boxes))
-            captions.append(f"{limbs}\n{sample.record.photo.id}")
+            captions.append(f"{limbs}\n{', '.join([*cases_in_words(sample.record), sample.record.photo.id])}")
     title = f"{folder.name}: {len(dataset)} pictures"
     twins = any(len(samples) > 1 for samples in scenes.values())
     subtitle = "what is lost; each amputee beside their intact twin" if twins else "what is lost"

@@ -30,6 +30,10 @@ STATUS_COLOURS = {
 }
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 _SECTIONS = ("Gallery", "People", "Bodies and cameras", "Quality", "Cost", "Provenance")
+_CASES_NOTE = (
+    "People for whom a hard case was arranged, whether they have lost a limb or not; what it hides is told limb by "
+    "limb. Below: prostheses worn."
+)
 
 
 def write_report(
@@ -193,6 +197,8 @@ def _people(data: ReportData) -> str:
     groups = [
         Bar(words(group), counts["group", str(group)], "--c3", share) for group, share in GROUP_SHARES.items()
     ]
+    cases = [Bar(words(name), count, "--hid") for name, count in _counted(data, "hard_case")]
+    worn = [Bar(words(name), count, "--worn") for name, count in _counted(data, "prosthesis")]
     sexes = [Bar(name, count, "--c4") for name, count in _counted(data, "gender")]
     poses = [Bar(name.removeprefix("sampled/"), count, "--c2") for name, count in _counted(data, "pose")]
     lower = "Share of all losses. A person who lost several limbs counts once in each class."
@@ -206,6 +212,7 @@ def _people(data: ReportData) -> str:
                     stacked(statuses) + "<br>" + bars(lost),
                     "Below: limbs lost per person.",
                 ),
+                *([card("Hard cases", bars(cases) + "<br>" + bars(worn), _CASES_NOTE)] if cases else []),
                 card("Group", bars(groups), "The marks are A3D's proportions, which groups are drawn by.")
                 + card("Sex", bars(sexes)),
                 card(

@@ -78,7 +78,7 @@ class Compose:
         shadow = cast_shadow(
             vertices,
             areas,
-            ground_height(intact),
+            ground_height(intact) - person.clearance_m,
             person_camera(record, person, self.render.projection),
             person.lighting or Lighting(),
         )

@@ -15,7 +15,7 @@ from ajahr.data.dataset import claim_folder, finish_dataset, open_dataset
 from ajahr.data.record import LimbStatus
 from ajahr.data.shards import Sample, ShardWriter
 from ajahr.errors import UserError
-from synth.preview import caption, draw_sample, limbs_in_words, pick, preview
+from synth.preview import caption, cases_in_words, draw_sample, limbs_in_words, pick, preview
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +130,11 @@ def test_occlusion_and_prostheses_in_words():
     status = (LimbStatus.OCCLUDED, LimbStatus.INTACT, LimbStatus.INTACT, LimbStatus.INTACT)
     assert limbs_in_words(changed(make_person(), limb_status=status)) == "intact, left arm occluded"
     status = (*[LimbStatus.INTACT] * 3, LimbStatus.PROSTHESIS)
-    assert limbs_in_words(changed(make_person((0, 0, 0, 2)), limb_status=status)) == "right knee (prosthesis)"
+    person = changed(make_person((0, 0, 0, 2)), limb_status=status)
+    assert limbs_in_words(person) == "right knee (prosthesis)"
+    worn = changed(person, prosthesis=(None, None, None, "pylon_foot"), hard_cases=("crutches", "prosthesis"))
+    assert limbs_in_words(worn) == "right knee (pylon foot)"
+    assert cases_in_words(make_record("k", make_person(), worn)) == ["crutches"]
 
 
 def test_the_caption_tells_limbs_people_and_photo():

@@ -147,7 +147,7 @@ def test_hard_cases_and_prostheses_are_counted_where_there_are_any(text, tmp_pat
         hard_cases=("wheelchair", "prosthesis"),
     )
     stamp = claim_folder(tmp_path, run_stamp())
-    write_shard(tmp_path, 0, [make_record("a", worn)])
+    write_shard(tmp_path, 0, make_record("a", worn))
     finish_dataset(tmp_path, stamp, 1)
     page = write_report(tmp_path).read_text()
     card = page[page.index("Hard cases") :]
