@@ -78,7 +78,8 @@ class Person:
     @property
     def limbs_in_words(self) -> str:
         """``"left elbow, right hip"``, ``"intact"``."""
-        lost = [class_name(limb, self.limb_levels[limb]) for limb in LIMBS if self.limb_levels[limb]]
+        levels = self.limb_levels.tolist()
+        lost = [class_name(limb, levels[limb]) for limb in LIMBS if levels[limb]]
         return ", ".join(lost).replace("_", " ") or "intact"
 
     def with_body(

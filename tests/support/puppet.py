@@ -50,7 +50,9 @@ class Puppet(torch.nn.Module):
         pose = torch.eye(3).repeat(count, 24, 1, 1)
         pose[:, 0] = torch.diag(torch.tensor([1.0, -1.0, -1.0]))
         amputee = (levels > 0).any(1)
-        pose[amputee, 3] = torch.tensor([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])  # tells who decoded it
+        pose[amputee, 15] = torch.tensor(
+            [[0.0, -1, 0], [1, 0, 0], [0, 0, 1]]
+        )  # a head aslant: who decoded it
         betas = torch.zeros(count, 10)
         betas[:, 0] = red / 255
         posed = self.body(betas, pose, absent)
