@@ -25,6 +25,7 @@ SOLE_M = 0.04
 _UP = np.array([0.0, -np.cos(np.deg2rad(CAMERA_PITCH_DEG)), -np.sin(np.deg2rad(CAMERA_PITCH_DEG))])
 _LAYERS_M = ((0.12, 0.035), (0.45, 0.09), (2.0, 0.20))
 """Up to each height above the ground, m, the softness of its shadow, m."""
+_LAYER_TOPS = np.array([top for top, _ in _LAYERS_M], np.float32)
 _FADE_M = 0.55
 """Height at which a shadow has lost two thirds of its strength."""
 _MAX_LEAN = 0.9
@@ -54,9 +55,7 @@ class Shadow:
 
     def darken(self, image: UInt8[np.ndarray, "height width 3"]) -> None:
         """Apply to the picture, in place."""
-        x0, y0, x1, y1 = self.window
-        part = image[y0:y1, x0:x1]
-        np.copyto(part, np.rint(part * self.keep[..., None]).astype(np.uint8))
+        _darken(image, self.keep, self.window[0], self.window[1])
 
 
 def vertex_areas(
@@ -106,17 +105,20 @@ def cast_shadow(
     depth = camera.weak_depth or max(float(np.median(vertices_cam[:, 2])), 0.1)
     px_per_m = camera.focal_length / float(depth)
     cell = max(1, min(_CELL_PX, int(px_per_m * 0.02)))
-    window = _window(vertices_cam, up, ground, aside, camera, px_per_m, cell)
+    vertices = np.ascontiguousarray(vertices_cam, np.float32)
+    plane = (up.astype(np.float32), np.float32(ground), aside.astype(np.float32))
+    focal, weak_depth = float(camera.focal_length), float(camera.weak_depth or 0.0)
+    cx, cy = (float(c) for c in camera.principal_point)
+    window = _window(
+        _extent(vertices, *plane, focal, weak_depth, cx, cy, _MAX_HEIGHT_M), camera, px_per_m, cell
+    )
     if window is None:
         return None
     x0, y0, columns, rows = window
     density = np.zeros((len(_LAYERS_M), rows, columns), np.float32)
-    tops = np.array([top for top, _ in _LAYERS_M], np.float32)
-    cx, cy = camera.principal_point
     _throw(
-        np.ascontiguousarray(vertices_cam, np.float32), areas, up.astype(np.float32), np.float32(ground),
-        aside.astype(np.float32), float(camera.focal_length), float(camera.weak_depth or 0.0), float(cx) - x0,
-        float(cy) - y0, float(cell), tops, _FADE_M, _MAX_HEIGHT_M, density,
+        vertices, areas, *plane, focal, weak_depth, cx - x0, cy - y0, float(cell), _LAYER_TOPS, _FADE_M,
+        _MAX_HEIGHT_M, density,
     )  # fmt: skip
     # a square metre of ground is so many cells, seen from the side
     per_cell = (px_per_m / cell) ** 2 * float(-up[2])
@@ -135,28 +137,51 @@ def cast_shadow(
     right, bottom = min(x0 + columns * cell, camera.width), min(y0 + rows * cell, camera.height)
     if cell > 1:
         keep = cv2.resize(keep, (columns * cell, rows * cell), interpolation=cv2.INTER_LINEAR)
-    return Shadow((left, top, right, bottom), keep[top - y0 : bottom - y0, left - x0 : right - x0])
+    return Shadow(
+        (left, top, right, bottom), np.ascontiguousarray(keep[top - y0 : bottom - y0, left - x0 : right - x0])
+    )
 
 
 def _window(
-    vertices: np.ndarray, up: np.ndarray, ground: float, aside: np.ndarray, camera: Camera, px_per_m: float, cell: int
-) -> tuple[int, int, int, int] | None:  # fmt: skip
+    extent: tuple[float, float, float, float], camera: Camera, px_per_m: float, cell: int
+) -> tuple[int, int, int, int] | None:
     """Corner (px), columns and rows of the cells that a shadow may fall into; None outside the picture."""
-    height = np.clip(vertices @ up.astype(np.float32) - np.float32(ground), 0, None)
-    low = vertices[height < _MAX_HEIGHT_M]
-    if len(low) == 0:
-        return None
-    height = height[height < _MAX_HEIGHT_M][:, None]
-    pixels = camera.project(low - height * (up + aside).astype(np.float32))
+    x0, y0, x1, y1 = extent
     margin = _MARGIN_M * px_per_m
-    x0, x1 = float(pixels[:, 0].min()) - margin, float(pixels[:, 0].max()) + margin
-    y0, y1 = float(pixels[:, 1].min()) - 0.5 * margin, float(pixels[:, 1].max()) + 0.5 * margin
-    x0, y0 = max(x0, -margin), max(y0, -margin)
-    x1, y1 = min(x1, camera.width + margin), min(y1, camera.height + margin)
+    x0, x1 = max(x0 - margin, -margin), min(x1 + margin, camera.width + margin)
+    y0, y1 = max(y0 - 0.5 * margin, -margin), min(y1 + 0.5 * margin, camera.height + margin)
     if x1 <= max(x0, 0) or y1 <= max(y0, 0) or x0 >= camera.width or y0 >= camera.height:
         return None
     left, top = int(np.floor(x0 / cell)) * cell, int(np.floor(y0 / cell)) * cell
     return left, top, int(np.ceil((x1 - left) / cell)), int(np.ceil((y1 - top) / cell))
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _extent(vertices, up, ground, aside, focal, weak_depth, cx, cy, highest):
+    """Smallest and largest x and y of the shadow of anything below ``highest``, px."""
+    x0, y0, x1, y1 = np.inf, np.inf, -np.inf, -np.inf
+    for i in range(vertices.shape[0]):
+        x, y, z = vertices[i, 0], vertices[i, 1], vertices[i, 2]
+        height = max(x * up[0] + y * up[1] + z * up[2] - ground, np.float32(0.0))
+        if height >= highest:
+            continue
+        depth = weak_depth if weak_depth > 0.0 else max(z - height * (up[2] + aside[2]), np.float32(0.05))
+        u = (x - height * (up[0] + aside[0])) * focal / depth + cx
+        v = (y - height * (up[1] + aside[1])) * focal / depth + cy
+        x0, y0, x1, y1 = min(x0, u), min(y0, v), max(x1, u), max(y1, v)
+    return x0, y0, x1, y1
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _darken(image, keep, x0, y0):
+    half = np.float32(0.5)
+    for i in range(keep.shape[0]):
+        for j in range(keep.shape[1]):
+            share = keep[i, j]
+            for k in range(3):
+                image[y0 + i, x0 + j, k] = np.int64(image[y0 + i, x0 + j, k] * share + half)
 
 
 @njit(cache=True, nogil=True)
