@@ -273,8 +273,13 @@ def _entry(
 
 def prepare_occluders(config: GenerateConfig, work: Path) -> None:
     """Make the bank of objects that stand before people, where the job has any."""
+    shares = config.split_shares
     if config.hard_cases.occluded_object:
-        make_bank(work / OCCLUDERS, config.hard_cases)
+        make_bank(
+            work / OCCLUDERS,
+            config.hard_cases,
+            keep=lambda photo: not shares or photo_split(photo, shares) == config.split,
+        )
 
 
 def texture_source(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,8 +50,15 @@ class Occluder:
     rgba: UInt8[np.ndarray, "height width 4"]
 
 
-def make_bank(folder: Path, config: HardCasesConfig) -> None:
+def make_bank(
+    folder: Path, config: HardCasesConfig, keep: Callable[[str], bool] = lambda photo: True
+) -> None:
     """Fill the bank, unless it is finished; the same configuration and files give the same objects.
+
+    Args:
+        folder: of the bank.
+        config: says which objects.
+        keep: whether things may be cut from the photograph of this name; not those of another split.
 
     Raises:
         MissingAsset: scikit-image, for ``packaged``, is not installed.
@@ -71,7 +79,7 @@ def make_bank(folder: Path, config: HardCasesConfig) -> None:
                         for cut in packaged_objects()]  # fmt: skip
         else:
             assert config.annotations is not None and config.images is not None
-            cuts, reasons = coco_objects(config.annotations, config.images, config.coco_limit)
+            cuts, reasons = coco_objects(config.annotations, config.images, config.coco_limit, keep)
             dropped.update(reasons)
             objects += [Occluder(cut.name, cut.source, cut.licence, cut.px_per_m, cut.rgba) for cut in cuts]
     if not objects:

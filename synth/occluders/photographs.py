@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,11 +66,19 @@ def cut_out(
     return np.rint(np.dstack([np.clip(colours, 0, 255), alpha])).astype(np.uint8)
 
 
-def coco_objects(annotations: Path, images: Path, limit: int) -> tuple[list[Cut], Counter[str]]:
+def coco_objects(
+    annotations: Path, images: Path, limit: int, keep: Callable[[str], bool] = lambda photo: True
+) -> tuple[list[Cut], Counter[str]]:
     """Whole things of a COCO-format file, in its order, at most ``limit``; and counts of what was left out.
 
     Left out: people, crowds, kinds whose size is not known or that nobody stands behind, small things, things cut
     off by the border of the photograph, and masks of which little is left of the box.
+
+    Args:
+        annotations: the JSON file.
+        images: folder of its photographs.
+        limit: of objects.
+        keep: whether the photograph of this name (a file's stem) may be used.
 
     Raises:
         UserError: the file is missing or not of this format.
@@ -100,7 +109,7 @@ def coco_objects(annotations: Path, images: Path, limit: int) -> tuple[list[Cut]
             dropped["object_bad_entry"] += 1
             continue
         found = [a for a in by_image[entry.get("id")] if names.get(a.get("category_id")) in _SIZES_M]
-        if not found:
+        if not found or not keep(Path(entry["file_name"]).stem):
             continue
         try:
             image = read_image(images / entry["file_name"])

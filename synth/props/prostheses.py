@@ -19,15 +19,9 @@ from jaxtyping import Float
 from ajahr.anatomy import JOINT, PARENTS, Limb, amputation_joint
 from ajahr.body.data import BodyData
 from ajahr.data.record import PROSTHESES
+from synth.appearance.groups import Group, sample_monk, skin_albedo
 from synth.props.mesh import Colour, Mesh, across, bar, box, coloured, ellipsoid, join, sweep, tube, unit
 
-_GLOVES: tuple[Colour, ...] = (
-    (233, 196, 168),
-    (214, 170, 138),
-    (168, 120, 88),
-    (112, 78, 58),
-    (226, 205, 190),
-)
 _SOCKETS: tuple[Colour, ...] = ((235, 232, 226), (40, 41, 44), (224, 190, 160), (70, 86, 120), (140, 44, 46))
 _METALS: tuple[Colour, ...] = ((176, 180, 186), (128, 132, 138), (58, 60, 64), (196, 186, 160))
 _SHOES: tuple[Colour, ...] = ((34, 34, 36), (238, 238, 236), (92, 62, 42), (60, 72, 98), (226, 190, 160))
@@ -47,13 +41,16 @@ class Look:
     shoe: Colour
 
     @classmethod
-    def draw(cls, rng: np.random.Generator) -> Look:
+    def draw(cls, rng: np.random.Generator, group: Group = Group.WHITE) -> Look:
+        """Gloves are made in the tones of the wearer's group, near their skin and seldom quite like it."""
+
         def pick(colours: tuple[Colour, ...]) -> Colour:
             colour = colours[int(rng.integers(len(colours)))]
             red, green, blue = np.clip(np.array(colour) * rng.uniform(0.9, 1.06), 0, 255).tolist()
             return red, green, blue
 
-        return cls(pick(_GLOVES), pick(_SOCKETS), pick(_METALS), pick(_SHOES))
+        red, green, blue = np.clip(skin_albedo(sample_monk(rng, group), group) * 1.05, 0, 255).tolist()
+        return cls((red, green, blue), pick(_SOCKETS), pick(_METALS), pick(_SHOES))
 
 
 def kinds_for(limb: Limb, level: int) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ class PutOn:
         (rng,) = record.rng.spawn(1)
         for person in record.people:
             if any(person.worn):
-                look = Look.draw(rng)
+                look = Look.draw(rng) if person.texture is None else Look.draw(rng, person.texture.group)
                 if any(person.prosthesis):
                     self.prostheses(person, look)
             if "wheelchair" in person.cases:

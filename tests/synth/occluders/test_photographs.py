@@ -81,6 +81,11 @@ def test_no_more_are_cut_than_asked_for(coco):
     assert len(coco_objects(coco / "instances.json", coco, 1)[0]) == 1
 
 
+def test_photographs_of_another_split_give_nothing(coco):
+    cuts, dropped = coco_objects(coco / "instances.json", coco, 100, keep=lambda photo: photo != "a")
+    assert cuts == [] and dropped["object_photo_unreadable"] == 1
+
+
 def test_the_soft_edge_has_the_objects_own_colour():
     image = np.full((*SIZE, 3), (0, 255, 0), np.uint8)
     image[50:150, 60:160] = (255, 0, 0)
