@@ -65,7 +65,7 @@ class Matcher:
 
         Reasons: ``no_camera`` (nothing tells where the body is), ``off_its_keypoints`` (no place of the body
         comes near them), ``off_its_box`` (the file's box is elsewhere: another person's fit), ``another_person``
-        (the person it names is elsewhere), ``unknown_person`` (it names nobody in this photograph),
+        (the person it names is elsewhere), ``no_such_place`` (whom it names left no place here),
         ``nobody_there`` (no place for a person where it is).
         """
         betas = fit.betas[row] if self.own_shape and np.isfinite(fit.betas[row]).all() else np.zeros(10)
@@ -90,7 +90,7 @@ class Matcher:
             if fit.people[row]:
                 ids = [i for i, slot in enumerate(slots) if slot.source_id == fit.people[row]]
                 if not ids:
-                    return "unknown_person"
+                    return "no_such_place"
             else:
                 ids = list(range(len(slots)))
             if not ids:

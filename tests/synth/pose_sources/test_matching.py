@@ -69,7 +69,7 @@ def test_why_a_fit_is_of_nobody_here(tmp_path, shown):
     assert place(by_npz(tmp_path, LEFT, **other)) == "off_its_box"
     assert place(by_json(tmp_path, LEFT, bbox_xyxy=RIGHT.box.tolist())) == "off_its_box"
     assert place(by_json(tmp_path, LEFT, person="12")) == "another_person"
-    assert place(by_json(tmp_path, LEFT, person="13")) == "unknown_person"
+    assert place(by_json(tmp_path, LEFT, person="13")) == "no_such_place"
     check(place(by_json(tmp_path, LEFT, person="11")), LEFT, 0)
     # keypoints no body in this pose can have
     points = LEFT.keypoints[None].copy()
