@@ -27,6 +27,7 @@ from ajahr.training.interruption import (
     SaveOnTermination,
     continued_table,
     find_interrupted,
+    run_folder,
     run_version,
 )
 from tokenizer.checkpoints import read_checkpoint
@@ -195,7 +196,7 @@ def run_job(job: Job, argv: Sequence[str]) -> pl.Trainer:
     _quieten()
     cli = _JobCli(job, argv)
     checkpoint: Path | None = cli.config.get("ckpt_path") or cli.interrupted
-    if cli.interrupted is not None:
+    if cli.interrupted is not None and cli.trainer.is_global_zero:
         print(f"going on with the interrupted run {cli.interrupted.parent}", flush=True)
     if checkpoint is not None:
         read_checkpoint(checkpoint)  # says in one line what is wrong with it, which Lightning does not
@@ -207,9 +208,11 @@ def run_job(job: Job, argv: Sequence[str]) -> pl.Trainer:
         run(cli.model, datamodule=cli.datamodule, ckpt_path=path, weights_only=True)
     except SystemExit:  # Lightning's answer to Ctrl-C
         if cli.terminated.saved is not None:
-            print(
-                f"stopped and saved {cli.terminated.saved}; the same command goes on from there", flush=True
-            )
+            if cli.trainer.is_global_zero:
+                print(
+                    f"stopped and saved {cli.terminated.saved}; the same command goes on from there",
+                    flush=True,
+                )
             raise SystemExit(EXIT_TERMINATED) from None
         if cli.trainer.interrupted:
             raise KeyboardInterrupt from None
@@ -236,8 +239,9 @@ def _quieten() -> None:
 
 def main(argv: Sequence[str]) -> int:
     trainer = run_job("fit", argv)
-    if trainer.log_dir is not None and trainer.is_global_zero:
-        print(f"run: {trainer.log_dir}")
+    folder = run_folder(trainer)
+    if folder is not None and trainer.is_global_zero:
+        print(f"run: {folder}")
         for kind in ("best", "last"):
             if found := getattr(trainer.checkpoint_callback, f"{kind}_model_path", ""):
                 print(f"{kind} checkpoint: {found}")

@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 
 from ajahr.models.pretrained import save_pretrained
 from ajahr.training.hmr_module import HmrModule, load_trained
+from ajahr.training.interruption import run_folder
 
 
 def export(checkpoint: str | Path, folder: str | Path, module: HmrModule | None = None) -> Path:
@@ -35,9 +36,10 @@ class ExportPretrained(pl.Callback):
         self.which = which
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if not trainer.is_global_zero or trainer.log_dir is None or not isinstance(pl_module, HmrModule):
+        run = run_folder(trainer)
+        if not trainer.is_global_zero or run is None or not isinstance(pl_module, HmrModule):
             return
-        folder = Path(trainer.log_dir) / "pretrained"
+        folder = run / "pretrained"
         best = getattr(trainer.checkpoint_callback, "best_model_path", "")
         if self.which == "best" and best:
             export(best, folder, pl_module)

@@ -27,6 +27,7 @@ from ajahr.render.rasterizer import Rasterizer
 from ajahr.training.hmr_data import HmrDataModule
 from ajahr.training.hmr_losses import absent_joints
 from ajahr.training.hmr_validation import person_errors
+from ajahr.training.interruption import run_folder
 
 _FOCAL = 5000.0
 _PAPER = (245, 245, 243)
@@ -149,9 +150,8 @@ class PredictionPictures(pl.Callback):
         data, regressor = getattr(trainer, "datamodule", None), getattr(pl_module, "regressor", None)
         if trainer.sanity_checking or not trainer.is_global_zero or trainer.state.fn != "fit":
             return
-        if not trainer.loggers or trainer.log_dir is None:
-            return
-        if not isinstance(data, HmrDataModule) or not isinstance(regressor, Regressor):
+        folder = run_folder(trainer)
+        if folder is None or not isinstance(data, HmrDataModule) or not isinstance(regressor, Regressor):
             return
         self._examples = self._examples or data.examples(self.people)
         step = trainer.global_step
@@ -160,7 +160,7 @@ class PredictionPictures(pl.Callback):
             regressor, self._examples.to(pl_module.device), title=f"Predictions after {step} steps"
         )
         name = f"predictions_{step:07d}.png" if self.keep_all else "predictions.png"
-        save_png(sheet, Path(trainer.log_dir) / name)
+        save_png(sheet, folder / name)
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
                 logger.experiment.add_image("predictions", sheet, step, dataformats="HWC")

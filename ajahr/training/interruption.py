@@ -24,13 +24,25 @@ class SaveOnTermination(pl.Callback):
     def on_exception(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
     ) -> None:
-        if isinstance(exception, SIGTERMException) and trainer.log_dir is not None:
-            self.saved = Path(trainer.log_dir) / NAME
+        folder = run_folder(trainer)
+        if isinstance(exception, SIGTERMException) and folder is not None:
+            self.saved = folder / NAME
             trainer.save_checkpoint(self.saved)
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if trainer.is_global_zero and trainer.log_dir is not None:
-            (Path(trainer.log_dir) / NAME).unlink(missing_ok=True)
+        folder = run_folder(trainer)
+        if trainer.is_global_zero and folder is not None:
+            (folder / NAME).unlink(missing_ok=True)
+
+
+def run_folder(trainer: pl.Trainer) -> Path | None:
+    """Where the run logs; None without a logger.
+
+    `Trainer.log_dir` asks the other ranks, and waits for them for ever where only one asks; this does not. On
+    ranks other than 0, which write nothing, it may name another folder.
+    """
+    folders = [getattr(logger, "log_dir", None) for logger in trainer.loggers]
+    return next((Path(folder) for folder in folders if folder), None)
 
 
 def find_interrupted(output: Path) -> Path | None:
