@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from ajahr.inference.predictor import AJAHR
+from importlib import import_module
+from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["AJAHR", "__version__"]
+__all__ = ["AJAHR", "__version__"]  # noqa: F822 (AJAHR comes from __getattr__)
 
 
 def __getattr__(name: str) -> Any:
     if name == "AJAHR":  # torch is imported with it, and the generator's workers do without
-        from ajahr.inference.predictor import AJAHR
-
-        return AJAHR
+        return import_module("ajahr.inference.predictor").AJAHR
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
