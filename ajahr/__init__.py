@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["AJAHR", "__version__"]  # noqa: F822 (AJAHR comes from __getattr__)
+__all__ = ["AJAHR", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
