@@ -20,7 +20,7 @@ from tokenizer.checkpoints import read_checkpoint
 
 NUM_KEYPOINTS = len(BPAC_KEYPOINTS)
 _RGB = 3
-_REDUCTION = 16
+REDUCTION = 16
 _SPATIAL_TAPS = 7
 _NOISE_PX = 1.5  # at a ratio of 100 %, on a canvas of CROP_SIZE
 _LEGACY_CONFIDENCE = 0.55
@@ -197,8 +197,8 @@ class Cbam(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.squeeze = nn.Linear(width, max(width // _REDUCTION, 1), bias=False)
-        self.excite = nn.Linear(max(width // _REDUCTION, 1), width, bias=False)
+        self.squeeze = nn.Linear(width, max(width // REDUCTION, 1), bias=False)
+        self.excite = nn.Linear(max(width // REDUCTION, 1), width, bias=False)
         self.spatial = nn.Conv2d(2, 1, _SPATIAL_TAPS, padding=_SPATIAL_TAPS // 2, bias=False)
 
     def forward(

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ajahr.anatomy import NUM_LEVELS, Limb
+from ajahr.models.bpac import REDUCTION
 from ajahr.models.config import BpacConfig
 from ajahr.models.published.mapping import Entry, module, reshaped, same
 
@@ -14,7 +15,6 @@ _RELEASED_HEADS = (Limb.RIGHT_ARM, Limb.LEFT_ARM, Limb.LEFT_LEG, Limb.RIGHT_LEG)
 _RELEASED_LEVELS = (1, 2, 3, 0)
 """Level of each of their classes: hand, elbow, shoulder, intact."""
 _BN = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
-_REDUCTION = 16
 
 
 def entries(config: BpacConfig, token_width: int) -> list[Entry]:
@@ -51,7 +51,7 @@ def constants(config: BpacConfig) -> dict[str, Tensor]:
 
 
 def _block(ours: str, theirs: str, width: int) -> list[Entry]:
-    hidden = max(width // _REDUCTION, 1)
+    hidden = max(width // REDUCTION, 1)
     return [
         same(f"{ours}conv1.weight", f"{theirs}conv1.weight"),
         *module(f"{ours}bn1", f"{theirs}bn1", _BN),

@@ -25,14 +25,13 @@ from ajahr.models.config import PoseHead, RegressorConfig
 from ajahr.models.published import bpac, vitpose
 from ajahr.models.published.files import read_state, write_checkpoint
 from ajahr.models.published.mapping import Entry, Layout, linear_rows, module, permuted, reshaped, same
-from ajahr.models.published.sizes import config_of
+from ajahr.models.published.sizes import TOKENIZERS, config_of
 from ajahr.models.regressor import Regressor
 from tokenizer.upstream import decoder_names, import_published
 from tokenizer.vqvae import PoseTokenizer
 
 BODY = "SMPL"
 """What all of them were trained with, as `ajahr.models.pretrained.body_kind` has it."""
-_TOKENIZERS = {"amputee": "tokenizer_amp", "intact": "tokenizer_normal"}
 _IGNORED = ("smpl.", "discriminator.", "initialized")
 
 
@@ -140,8 +139,8 @@ def published_layout(config: RegressorConfig) -> Layout:
     if config.tokenizer_names:
         found += _token_head(config)
     for name in config.tokenizer_names:
-        own = list(_tokenizer(config, name, _TOKENIZERS.get(name, "")))
-        if name in _TOKENIZERS:
+        own = list(_tokenizer(config, name, TOKENIZERS.get(name, "")))
+        if name in TOKENIZERS:
             found += own
         else:  # TokenHMR's checkpoints have no tokenizer inside
             only_ours += [entry.ours for entry in own]

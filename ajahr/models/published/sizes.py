@@ -19,8 +19,8 @@ from ajahr.models.published.mapping import count
 from tokenizer.config import TokenizerConfig
 
 _HEAD_WIDTH = 64
-_MIXER_WIDTH = 64
-_TOKENIZERS = {"amputee": "tokenizer_amp", "intact": "tokenizer_normal"}
+TOKENIZERS = {"amputee": "tokenizer_amp", "intact": "tokenizer_normal"}
+"""What AJAHR's checkpoints call its tokenizers."""
 
 
 def config_of(
@@ -69,7 +69,7 @@ def _tokens(kind: PoseHead, state: Mapping[str, Tensor], tokens: Mapping[str, in
     if kind == "ajahr":
         found["tokenizers"] = {
             name: _tokenizer(state, f"{base}{published}.", tokens.get(name, num_tokens))
-            for name, published in _TOKENIZERS.items()
+            for name, published in TOKENIZERS.items()
         }
     else:
         num_codes = len(state[f"{base}class_pred_layer.weight"])
