@@ -335,3 +335,16 @@ def test_a_split_without_photographs_is_one_line(photos, tmp_path, capsys):
     assert "falls into split 'test'" in refused(job(tmp_path / "out", photos, **changes), capsys)
     line = refused(job(tmp_path / "out", photos, **changes | {"split": "tset"}), capsys)
     assert "split 'tset' has no share" in line
+
+
+# --------------------------------------------------------------------------------------------------- the recipe
+
+
+def test_the_papers_recipe_names_what_is_missing(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = Path(__file__).parents[3] / "configs" / "synth" / "a3d.yaml"
+    assert main(["generate", "--config", str(config)]) == 2
+    assert "SMPL_NEUTRAL.pkl" in capsys.readouterr().err
+    assert main(["generate", "--config", str(config), "--body", "null"]) == 2
+    assert "data/hmr2/coco_train.npz" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "a3d_train" / "config.json").exists()
