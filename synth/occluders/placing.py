@@ -65,8 +65,8 @@ def covering_corners(
     covers = np.ones((bottom - top, right - left), bool)
     for dx, dy in step.tolist():
         covers &= mask[top + dy : bottom + dy, left + dx : right + dx]
-    rows, columns = np.nonzero(covers)
-    return np.stack([pixels[0, 0] - left - columns, pixels[0, 1] - top - rows], axis=1)
+    row, column = np.nonzero(covers)
+    return np.stack([pixels[0, 0] - left - column, pixels[0, 1] - top - row], axis=1)
 
 
 def covered(
@@ -77,9 +77,9 @@ def covered(
     """Which points the mask covers from each place."""
     inside = np.floor(points).astype(np.int64)[None] - corners[:, None]
     height, width = mask.shape
-    hit = ((inside >= 0) & (inside < (width, height))).all(axis=-1)
-    column, row = np.where(hit[..., None], inside, 0)[..., 0], np.where(hit[..., None], inside, 0)[..., 1]
-    return hit & mask[row, column]
+    column, row = inside[..., 0], inside[..., 1]
+    hit = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    return hit & mask[np.where(hit, row, 0), np.where(hit, column, 0)]
 
 
 def place_object(

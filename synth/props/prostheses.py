@@ -243,8 +243,8 @@ class Prosthetist:
         table[:, 3:] = (
             np.minimum.accumulate(table[:, 3:], axis=0) + _SKIN_GAP_M
         )  # never wider towards the end
-        table[:, 1:3] = np.apply_along_axis(np.convolve, 0, np.pad(table[:, 1:3], ((1, 1), (0, 0)), "edge"),
-                                            np.full(3, 1 / 3), "valid")  # fmt: skip
+        padded = np.pad(table[:, 1:3], ((1, 1), (0, 0)), "edge")
+        table[:, 1:3] = (padded[:-2] + padded[1:-1] + padded[2:]) / 3
         rim = table[0] * [1, 1, 1, 1.035, 1.035]
         for share, narrow in ((0.25, 0.9), (0.7, 0.66), (1.0, 0.4)):
             last = np.array([length + share * tip, *(1 - share) * table[6, 1:3], *narrow * table[6, 3:]])

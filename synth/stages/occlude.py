@@ -95,9 +95,10 @@ class Occlude:
 def lit(rgba: np.ndarray, light: Lighting) -> np.ndarray:
     """Premultiplied colours under another light; what side it comes from does not show."""
     factor = np.clip((light.ambient_rgb + 0.6 * light.directional_rgb) / _LIT, 0.35, 1.3)
-    factors = np.array([*factor, 1.0], np.float32)
+    factors = np.array([*factor.tolist(), 1.0])
+    table = np.minimum(np.rint(np.arange(256)[None, :, None] * factors), 255).astype(np.uint8)
     # colour never above coverage, as premultiplied colours are
-    return np.minimum(cv2.multiply(rgba, (*factors.tolist(),), dtype=cv2.CV_8U), rgba[..., 3:])
+    return np.minimum(cv2.LUT(rgba, table), rgba[..., 3:])
 
 
 def on_shadow(rgba: np.ndarray) -> tuple[np.ndarray, int]:

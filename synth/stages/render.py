@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from copy import copy
-from typing import Self
 
 import numpy as np
 
@@ -46,7 +45,7 @@ class Render:
         self.rasterizer = Rasterizer(body.faces, body.uv_faces, body.part_labels)
         self.tint = ResidualTint(body)
 
-    def under(self, realism: RealismConfig) -> Self:
+    def under(self, realism: RealismConfig) -> Render:
         """The same stage with other steps of realism."""
         other = copy(self)
         other.realism = realism
@@ -80,7 +79,7 @@ class Render:
 
         Props have no texture but the tint of their vertices.
         """
-        assert person.mesh is not None
+        assert person.mesh is not None and self.body.uv_faces is not None
         props, count = join(person.props), len(person.mesh.vertices)
         rasterizer = Rasterizer(
             np.concatenate([self.body.faces, props.faces + np.int32(count)]),
