@@ -8,7 +8,7 @@ levels -1, lengths NaN.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -115,6 +115,9 @@ class PeopleTable:
     """Reason to number of people or members a reader left out."""
     examples: dict[str, str] = field(default_factory=dict)
     """Reason to the first that was left out for it."""
+    amputees: bool = True
+    """False: the dataset is known to have nobody with a limb loss, so that nobody need look for them in rows
+    that are on disk."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -146,11 +149,11 @@ class PeopleTable:
 
     def subset(self, keep: np.ndarray) -> PeopleTable:
         """Only the rows of ``keep`` (integers or a boolean mask)."""
-        return PeopleTable(self.name, self.rows[keep], self.pictures, self.dropped, self.examples)
+        return replace(self, rows=self.rows[keep])
 
     def known_amputee(self) -> Bool[np.ndarray, " rows"]:
         """Rows with at least one limb known to be amputated."""
-        return np.asarray((self.rows["levels"] > 0).any(1))
+        return np.asarray((self.rows["levels"] > 0).any(1)) if self.amputees else np.zeros(len(self), bool)
 
 
 LimbsOf = Literal["labels", "intact"]

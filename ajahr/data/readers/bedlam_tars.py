@@ -120,4 +120,6 @@ def read_bedlam_tars(
     reader = _PartReader(tuple(paths), None if body is None else str(body), expand)
     options = {"reader": "bedlam", "body": loaded.sha256, "expand": expand}
     part = cached_rows(name, paths, options, reader, cache=cache, processes=processes)
-    return PeopleTable(name, part.rows, PictureStore(folder, paths), part.dropped, part.examples)
+    return PeopleTable(
+        name, part.rows, PictureStore(folder, paths), part.dropped, part.examples, amputees=False
+    )

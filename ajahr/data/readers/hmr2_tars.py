@@ -31,6 +31,8 @@ _BAD_AIC = (
 )  # fmt: skip
 KNOWN_BAD = frozenset(f"{folder}/{key}" for folder in ("aic-train", "aic-train-vitpose") for key in _BAD_AIC)
 """Samples upstream skips by name."""
+KNOWN_BAD_TARS = frozenset(f"insta-train-vitpose-replicate/{n:06d}.tar" for n in range(2994, 3001))
+"""Tars TokenHMR and AJAHR skip."""
 _UNIT = 200.0
 """Box sizes in these tars are divided by it already."""
 
@@ -177,8 +179,10 @@ def read_hmr2_tars(
         cache: folder of the index.
         processes: that make the index.
     """
-    paths = expand_tars(tars, root)
+    paths = [path for path in expand_tars(tars, root) if "/".join(path.parts[-2:]) not in KNOWN_BAD_TARS]
     reader = _PartReader(tuple(paths), filters or Hmr2Filters(), trusted_3d, limbs)
     options = {"reader": "hmr2", **asdict(reader.filters), "trusted_3d": trusted_3d, "limbs": limbs}
     part = cached_rows(name, paths, options, reader, cache=cache, processes=processes)
-    return PeopleTable(name, part.rows, PictureStore(root, paths), part.dropped, part.examples)
+    return PeopleTable(
+        name, part.rows, PictureStore(root, paths), part.dropped, part.examples, amputees=False
+    )

@@ -88,7 +88,7 @@ def _from_indices(rows: Sequence[Sequence[float | int]], names: Sequence[str], p
     levels = np.zeros((len(rows), NUM_LIMBS), np.int8)
     if len(rows) != len(names):
         raise UserError(f"{path}: {len(rows)} labels for {len(names)} people")
-    known: dict[tuple[int, ...], tuple[int, ...]] = {}
+    known: dict[tuple[float | int, ...], tuple[int, ...]] = {}
     for number, row in enumerate(rows):
         key = tuple(row)
         if key not in known:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -120,3 +122,11 @@ def test_nobody_and_bad_boxes(tables):
     tables[1].rows["side"][2] = np.nan
     with pytest.raises(UserError, match=r"two/2\.jpg: its box"):
         check_boxes(tables)
+
+
+def test_workers_that_only_read_load_no_torch():
+    code = (
+        "import sys, ajahr.data.hmr.dataset, ajahr.data.hmr.mixture, ajahr.data.readers.shards, "
+        "ajahr.data.readers.bedlam_tars, ajahr.data.readers.threedpw; sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=120).returncode == 0

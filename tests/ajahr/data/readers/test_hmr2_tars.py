@@ -149,6 +149,16 @@ def test_upstreams_known_bad_samples(tmp_path):
     assert len(table) == 1 and table.dropped == {"known_bad": 1}
 
 
+def test_upstreams_known_bad_tars(tmp_path):
+    for number in (2993, 2994, 3000, 3001):
+        write_tar(
+            tmp_path / "insta-train-vitpose-replicate" / f"{number:06d}.tar",
+            hmr2_sample(f"k{number}", hmr2_person()),
+        )
+    table = read_hmr2_tars("insta-train-vitpose-replicate/*.tar", root=tmp_path, name="SET")
+    assert table.rows["key"].tolist() == [b"k2993/0", b"k3001/0"] and not table.known_amputee().any()
+
+
 def test_the_index_is_used_again_and_needs_no_pickles(tmp_path, monkeypatch):
     write_tar(tmp_path / "0.tar", hmr2_sample("a", hmr2_person(), image=None))
     first = read(tmp_path)
