@@ -104,18 +104,15 @@ class HmrModule(pl.LightningModule):
         self._watch = LossWatch()
         self._meter: Meter | None = None
         self._loss_sums: Tensor | None = None
-        self._trained_tokenizers = tokenizers is not None
+        self._from_checkpoint = False
 
     # ------------------------------------------------------------------------------------------ model
 
     def configure_model(self) -> None:
-        """Build the regressor. Lightning calls it before anything reads parameters."""
+        """Build the regressor. Lightning calls it before it looks at a checkpoint."""
         if hasattr(self, "regressor"):
             return
         self.regressor = build_regressor(self.spec, self.tokenizers, self.body_file, self.gender)
-        resuming = self._trainer is not None and self._trainer.ckpt_path is not None
-        if not resuming:  # a checkpoint brings all weights
-            load_first_weights(self.regressor, self.first)
         self.regressor.set_trainable(self.fine_tune)
         bpac = self.regressor.bpac
         if bpac is not None and not self.spec.config().bpac_cross_attention:
@@ -133,7 +130,10 @@ class HmrModule(pl.LightningModule):
     # ------------------------------------------------------------------------------------------ steps
 
     def on_fit_start(self) -> None:
-        if not self._trained_tokenizers and self.regressor.switch is not None:
+        if self._from_checkpoint:  # it has all weights, the tokenizers' too
+            return
+        load_first_weights(self.regressor, self.first)
+        if self.tokenizers is None and self.regressor.switch is not None:
             names = " and ".join(self.regressor.config.tokenizer_names)
             raise UserError(
                 f"no tokenizers: the pose head {self.regressor.config.pose_head} needs {names}; train them "
@@ -264,7 +264,7 @@ class HmrModule(pl.LightningModule):
             raise UserError(
                 f"the checkpoint was trained with the body {body}, not {body_kind(self.body)}; give that body"
             )
-        self._trained_tokenizers = True
+        self._from_checkpoint = True
 
 
 def parameter_groups(module: nn.Module, weight_decay: float, *, everything: bool) -> list[dict[str, Any]]:

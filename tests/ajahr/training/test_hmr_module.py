@@ -224,6 +224,21 @@ def test_validation_calibrates_and_logs(
     assert not torch.equal(plain.backbone.vit.pos_embed, other.backbone.vit.pos_embed)  # other blocks dropped
 
 
+def test_a_checkpoint_needs_neither_first_weights_nor_tokenizers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = write_run(tmp_path, max_steps=1, val_check_interval=1)
+    argv = ["fit", "--config", str(config), "--output", str(tmp_path / "run")]
+    assert main(argv) == 0
+    last = str(tmp_path / "run" / "version_0" / "checkpoints" / "last.ckpt")
+    bare = ["--model.init_args.first.regressor=nowhere", "--model.init_args.tokenizers=null"]
+    assert main([*argv, *bare]) == 2  # a new run does
+    assert "nowhere" in capsys.readouterr().err
+    assert main(["validate", "--config", str(config), "--ckpt_path", last, *bare]) == 0
+    assert "val/mve_mm" in capsys.readouterr().out
+    assert main([*argv, *bare, "--ckpt_path", last, "--trainer.max_steps=2"]) == 0
+
+
 def test_a_loss_that_is_not_finite_names_its_sample(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -276,7 +291,7 @@ def test_checkpoints_of_something_else(
 def test_untrained_tokenizers_are_not_trained_with(tokenizers: dict[str, Path]) -> None:
     module = build(tokenizers)
     module.on_fit_start()
-    module.tokenizers, module._trained_tokenizers = None, False
+    module.tokenizers = None
     with pytest.raises(UserError, match=r"needs amputee and intact; train them"):
         module.on_fit_start()
     with pytest.raises(UserError, match="no tokenizer named intact"):
