@@ -22,7 +22,8 @@ from ajahr.progress import Progress
 
 
 def main(argv: Sequence[str]) -> int:
-    parser = Parser(prog="ajahr predict", description=__doc__)
+    about, _, codes = (" ".join(part.split()) for part in (__doc__ or "").split("\n\n"))
+    parser = Parser(prog="ajahr predict", description=about.split(": ", 1)[1], epilog=codes)
     parser.add_argument("source", type=str, help="a picture, a folder, a video, or a camera's index")
     parser.add_argument("--config", action="config", help="a YAML file with these options")
     parser.add_class_arguments(PredictConfig, None)

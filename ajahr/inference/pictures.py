@@ -62,9 +62,12 @@ class Painter:
         line = max(12, round(max(out.shape[:2]) / 55))
         for person in people:
             box = person.bbox_xyxy * np.float32(scale)
-            if len(people) > 1:
+            words = caption(person)
+            if len(people) > 1:  # a crowd has no room for percentages
                 out = draw_box(out, box)
-            _label(out, caption(person), float(box[0]), float(box[1]) - 1.7 * line, line)
+                words = f"{person.number}: {person.limbs_in_words}".replace(", ", "\n")
+            above = 1.3 * line * words.count("\n") + 1.7 * line
+            _label(out, words, float(box[0]), float(box[1]) - above, line)
         return out
 
     def side_view(self, people: Sequence[Person], height: int) -> UInt8[np.ndarray, "height width 3"]:
@@ -128,17 +131,14 @@ class Painter:
 
 
 def caption(person: Person) -> str:
-    """``"2: left elbow 93 %"``: what is lost and how sure that is, or how sure it is that nothing is."""
-    chances = person.limb_probabilities
+    """``"left elbow 93 %"``, a line for each limb: what is lost, or that nothing is, and how sure that is."""
+    chances, words = person.limb_probabilities, person.limbs_in_words.split(", ")
     if chances is None:
-        return f"{person.number}: {person.limbs_in_words}"
+        return "\n".join(words)
     lost = [limb for limb in LIMBS if person.limb_levels[limb]]
-    if lost:
-        sure = [float(chances[limb, person.limb_levels[limb]]) for limb in lost]
-    else:
-        sure = [float(np.prod(chances[:, 0]))]
-    words = person.limbs_in_words.split(", ")
-    return f"{person.number}: " + ", ".join(f"{w} {100 * s:.0f} %" for w, s in zip(words, sure, strict=True))
+    sure = [float(chances[limb, person.limb_levels[limb]]) for limb in lost]
+    sure = sure or [float(np.prod(chances[:, 0]))]
+    return "\n".join(f"{word} {100 * one:.0f} %" for word, one in zip(words, sure, strict=True))
 
 
 def fit(image: UInt8[np.ndarray, "height width 3"], longest: int) -> UInt8[np.ndarray, "h w 3"]:
@@ -191,7 +191,7 @@ def _bounds(vertices, focal, cx, cy, weak, near):
 def _label(out: UInt8[np.ndarray, "height width 3"], text: str, x: float, y: float, line: int) -> None:
     """A label onto ``out``, in place, redrawing only the strip it lies in."""
     height, width = out.shape[:2]
-    tall = min(3 * line, height)
+    tall = min((text.count("\n") + 2) * 3 * line // 2, height)
     top = round(min(max(y, 0), height - tall))
     out[top : top + tall] = draw_label(
         np.ascontiguousarray(out[top : top + tall]), text, (min(max(x, 0), width), y - top), size=line

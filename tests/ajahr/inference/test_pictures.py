@@ -93,12 +93,10 @@ def test_a_crowd_gets_a_tile_each_up_to_a_number(model):
 
 def test_captions(model):
     people = [model.predict(picture(levels)).people[0] for levels in (INTACT, ELBOW, HIP)]
-    assert [caption(person) for person in people] == [
-        "0: intact 66 %",
-        "0: left elbow 90 %",
-        "0: right hip 90 %",
-    ]
-    assert caption(replace(people[1], limb_probabilities=None)) == "0: left elbow"
+    assert [caption(person) for person in people] == ["intact 66 %", "left elbow 90 %", "right hip 90 %"]
+    both = replace(people[1], limb_levels=np.array([2, 0, 0, 3]))
+    assert caption(both) == "left elbow 90 %\nright hip 3 %"
+    assert caption(replace(people[1], limb_probabilities=None)) == "left elbow"
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 3000), (3000, 1), (7, 5)])
