@@ -111,8 +111,7 @@ def initialise_from(regressor: Regressor, path: str | Path) -> dict[str, list[st
     """Start from the weights of another kind of regressor: what has the same name and shape is taken.
 
     AJAHR starts so from TokenHMR (of which its partial fine-tuning keeps most), or from ViTPose's backbone, a
-    file of `save_backbone`. The
-    tokenizers are never taken; they are given to the regressor itself.
+    file of `save_backbone`. The tokenizers are never taken; they are given to the regressor itself.
 
     Returns:
         Names of the parts ``taken`` whole, ``partly`` taken, and ``left`` as they were.

@@ -84,6 +84,21 @@ def test_given_levels_overrule_where_they_are_known() -> None:
     torch.testing.assert_close(given.code_logits, free.code_logits)
 
 
+def test_removal_takes_limbs_off_and_leaves_the_tokenizer_alone() -> None:
+    regressor = small_regressor()
+    image, keypoints = inputs(4)
+    with torch.no_grad():
+        free = regressor(image, keypoints)
+        removed = regressor(image, keypoints, removal=MIXED)
+    assert torch.equal(removed.amputee, free.amputee)
+    torch.testing.assert_close(removed.pose_rotmat, free.pose_rotmat)
+    assert torch.equal(removed.limb_levels[[0, 1, 3]], MIXED[[0, 1, 3]])
+    assert torch.equal(removed.limb_levels[2], free.limb_levels[2])
+    torch.testing.assert_close(
+        removed.joints[1, 20], removed.joints[1, 16]
+    )  # the left arm, from the shoulder
+
+
 def test_without_bpac_everybody_is_intact_unless_told() -> None:
     regressor = small_regressor(bpac=None)
     image, _ = inputs(4)
