@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -101,7 +102,7 @@ class PoseBank:
             raise UserError(f"{folder}: the pose bank cannot be read ({error}); {mend}") from None
         keys = self._places[["background", "slot", "source"]]
         bounds = [0, *(np.flatnonzero(keys[1:] != keys[:-1]) + 1).tolist(), len(keys)]
-        for start, stop in zip(bounds, bounds[1:], strict=False):
+        for start, stop in pairwise(bounds):
             if start < stop:
                 background, slot, number = (int(v) for v in keys[start].tolist())
                 self._ranges[background, slot, number] = (start, stop)

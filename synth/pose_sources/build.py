@@ -82,7 +82,7 @@ def list_tasks(config: GenerateConfig) -> list[PoseTask]:
                 for i in range(0, max(rows, 1), _ROWS)
             ]
         else:
-            if not source.path.is_file():
+            if not source.path.exists():
                 raise UserError(
                     f"{source.path}: no such file; check the path of poses.sources {source.label}"
                 )
@@ -100,8 +100,11 @@ def sources_sha256(config: GenerateConfig) -> dict[str, str]:
     found = {}
     for source in file_sources(config):
         assert source.path is not None
-        if source.kind in MOCAP_KINDS:
-            files = sequences(source.path, cast(Literal["amass", "moyo"], source.kind))
+        if source.kind in MOCAP_KINDS or source.path.is_dir():
+            if source.kind in MOCAP_KINDS:
+                files = sequences(source.path, cast(Literal["amass", "moyo"], source.kind))
+            else:
+                files = sorted(source.path.rglob("*.json"))
             root = source.path if source.path.is_dir() else source.path.parent
             listing = "\n".join(
                 f"{path.relative_to(root).as_posix()} {path.stat().st_size}" for path in files

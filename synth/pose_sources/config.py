@@ -23,7 +23,8 @@ class PoseSourceConfig:
     Attributes:
         kind: ``sampled`` (`PoseConfig.families`), ``smplify`` (fitted to the keypoints of the people in the
             photographs), ``hmr2`` (an .npz annotation of HMR2/4D-Humans with fits: COCO, MPII, H36M),
-            ``predictions`` (of any model, in the JSON of `synth.pose_sources.predictions`), ``scorehmr`` (its
+            ``predictions`` (of any model, in the JSON of `synth.pose_sources.predictions`, or a folder that
+            ``ajahr predict`` made), ``scorehmr`` (its
             results, .npz or .pkl), ``amass`` or ``moyo`` (a folder of sequences).
         path: The file, or the folder of sequences.
         weight: Relative share of people whose pose is from here.

@@ -23,6 +23,8 @@ from ajahr.geometry.rotations_np import is_absent, rotmat_to_rotvec
 
 BOX_SCALE = 1.2
 """HMR2's enlargement of a person's box, where a file does not say otherwise."""
+SMPL_PELVIS_M = np.array([-0.0018, -0.2233, 0.0282])
+"""SMPL's neutral mean pelvis in its model frame; it stays there whatever the root's rotation."""
 SCOREHMR_FOCAL_PX = 5000.0
 """ScoreHMR's focal length over the whole photograph, whatever its size."""
 _COCO_2014 = re.compile(r"COCO_(?:train|val|test)2014_(\d{12})")

@@ -16,7 +16,7 @@ from ajahr.body.fast import FastBody, FastPose
 from ajahr.geometry.rotations_np import rotvec_to_rotmat
 from synth.background_bank import Background
 from synth.photos.detect import box_iou
-from synth.pose_sources.fits import FitRows
+from synth.pose_sources.fits import SMPL_PELVIS_M, FitRows
 
 MIN_OVERLAP = 0.4
 """Least intersection over union of the projected body and the box of the person it is of."""
@@ -24,8 +24,6 @@ _MIN_KEYPOINTS = 6
 _MIN_CONFIDENCE = 0.3
 _MAX_KEYPOINT_ERROR = 0.1
 """Mean distance of the keypoints that a fit was made to, relative to its body's height in the picture."""
-_SMPL_PELVIS_M = np.array([-0.0018, -0.2233, 0.0282])
-"""SMPL's neutral mean pelvis in its model frame; it stays there whatever the root's rotation."""
 ANYWHERE = -1
 """Slot number of a fit that belongs to a whole background: another frame of the same standing camera."""
 
@@ -114,7 +112,7 @@ class Matcher:
         keypoints_3d, vertices = posed.keypoints_44, posed.vertices
         crop, translation = fit.crop_camera[row], fit.translation[row].astype(np.float64)
         # cameras place SMPL's origin, which lies above its pelvis
-        pelvis = posed.joints[0] if self.own_shape else _SMPL_PELVIS_M
+        pelvis = posed.joints[0] if self.own_shape else SMPL_PELVIS_M
         if np.isfinite(crop).all():
             scale = float(crop[0])
             return scale, crop[1:] + scale * (pelvis - posed.joints[0])[:2]

@@ -21,6 +21,8 @@
 of the photograph), ``{"kind": "crop", "cam": [s, tx, ty], "center": [x, y], "size": b}`` (HMR's weak-perspective
 numbers in the square crop of side ``b`` px), or null: it is then found from the box.
 
+A folder is taken for one that ``ajahr predict`` wrote: a JSON a photograph, names as it gave them.
+
 A key that is missing or unknown, or a shape that does not fit, is an error: the file is of another format. A
 person with NaN or infinity (JSON's ``NaN``, or ``null`` in place of a number) is left out and counted.
 """
@@ -33,11 +35,12 @@ from typing import Any
 
 import numpy as np
 
+from ajahr.body.data import load_body
 from ajahr.data.fields import FieldReader
 from ajahr.data.readers.people import load_json
 from ajahr.errors import UserError
 from ajahr.geometry.rotations_np import is_absent, rotmat_to_rotvec
-from synth.pose_sources.fits import FitRows, make_rows
+from synth.pose_sources.fits import SMPL_PELVIS_M, FitRows, make_rows
 
 FORMAT, VERSION = "ajahr-predictions", 1
 _TOO_FAR = 1e-2
@@ -53,11 +56,13 @@ class _NoRotation(Exception):
 
 
 def read_predictions(path: Path) -> FitRows:
-    """Everybody in the file.
+    """Everybody in the file, or in the results of ``ajahr predict`` in a folder.
 
     Raises:
         UserError: no such file, no JSON, or not of this format; the message names the key.
     """
+    if path.is_dir():
+        return _read_results(path)
     tree = load_json(path, "predictions in ajahr's JSON")
     if not isinstance(tree, dict) or tree.get("format") != FORMAT:
         raise UserError(f"{path}: not predictions in ajahr's JSON (its 'format' is not {FORMAT})")
@@ -80,7 +85,10 @@ def read_predictions(path: Path) -> FitRows:
             dropped["not_finite"] += 1
         except _NoRotation:
             dropped["no_rotation"] += 1
+    return _rows(rows, dropped)
 
+
+def _rows(rows: list[dict[str, Any]], dropped: Counter[str]) -> FitRows:
     def column(name: str, *shape: int) -> np.ndarray:
         return np.array([row[name] for row in rows], np.float64).reshape(len(rows), *shape)
 
@@ -163,3 +171,50 @@ def _rotation(fields: FieldReader, key: str, joints: tuple[int, ...]) -> np.ndar
     if off > _TOO_FAR or is_absent(array).any() or (np.linalg.det(array) < 0).any():
         raise _NoRotation
     return rotmat_to_rotvec(array)
+
+
+# ------------------------------------------------------------------------------------- results of ajahr predict
+
+
+def _read_results(folder: Path) -> FitRows:
+    """The people of every photograph in a folder of results.
+
+    Somebody predicted without a limb is left out (``amputee``): nobody knows how they would hold it. Shapes on the
+    embedded body are none on SMPL's, whose origin cameras are about: they are left out, and translations moved.
+    """
+    embedded = load_body().name
+    rows: list[dict[str, Any]] = []
+    dropped: Counter[str] = Counter()
+    for path in sorted(folder.rglob("*.json")):
+        tree = load_json(path, "a result of ajahr predict")
+        if not isinstance(tree, dict) or not {"source", "people", "body"} <= tree.keys():
+            continue  # the folder's own notes
+        try:
+            focal = float(tree["camera"]["focal_length"])
+            for entry in tree["people"]:
+                smpl = entry["smpl"]
+                if smpl["absent_joints"]:
+                    dropped["amputee"] += 1
+                    continue
+                translation = np.array(entry["camera"]["translation"], np.float64)
+                own = tree["body"] != embedded
+                row = {
+                    "image": str(tree["source"]),
+                    "person": "",
+                    "box": np.array(entry["bbox_xyxy"], np.float64).reshape(4),
+                    "pose": np.array([smpl["global_orient"], *smpl["body_pose"]], np.float64).reshape(24, 3),
+                    "betas": np.array(smpl["betas"], np.float64).reshape(10) if own else np.full(10, np.nan),
+                    "translation": translation.reshape(3) - (0 if own else SMPL_PELVIS_M),
+                    "focal_length": focal,
+                    "crop": [np.nan] * 3,
+                }
+                rows.append(row)
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(
+                f"{path}: not a result of this ajahr predict ({type(error).__name__}: {error}); predict again"
+            ) from None
+    if not rows and not dropped:
+        raise UserError(
+            f"{folder}: no result of ajahr predict in it; give its output folder, or a file of predictions"
+        )
+    return _rows(rows, dropped)

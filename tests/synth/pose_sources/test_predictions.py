@@ -1,8 +1,10 @@
 """Predictions in our JSON: rows as written, strict about the format, lenient about a person."""
 
+import json
+
 import numpy as np
 import pytest
-from pose_files import prediction, stander, write_predictions
+from pose_files import SMPL_PELVIS, prediction, stander, write_predictions
 
 from ajahr.errors import UserError
 from ajahr.geometry.rotations_np import rotvec_to_rotmat
@@ -88,3 +90,51 @@ def test_no_json(tmp_path):
         read_predictions(tmp_path / "p.json")
     with pytest.raises(UserError, match="no such file"):
         read_predictions(tmp_path / "q.json")
+
+
+def result(source: str, *people: dict, body: str = "smpl") -> dict:
+    """What ``ajahr predict`` writes for a picture, as far as it matters here."""
+    return {
+        "version": 1, "source": source, "width": 640, "height": 480, "body": body,
+        "camera": {"focal_length": 5000.0, "principal_point": [320.0, 240.0]}, "people": list(people),
+    }  # fmt: skip
+
+
+def predicted(someone, absent: list[str], offset=0.0) -> dict:
+    return {
+        "number": 0, "bbox_xyxy": someone.box.tolist(), "score": 0.9,
+        "smpl": {
+            "betas": [0.5] * 10, "global_orient": someone.pose[0].tolist(),
+            "body_pose": someone.pose[1:].tolist(), "absent_joints": absent,
+        },
+        "camera": {"translation": (someone.translation(5000.0) + offset).tolist(), "crop": {}},
+    }  # fmt: skip
+
+
+def test_the_results_of_ajahr_predict(tmp_path):
+    embedded = "ajahr-default-body"
+    trees = {
+        "a.json": result("a.jpg", predicted(ONE, []), predicted(TWO, ["left_wrist", "left_hand"])),
+        "sub/b.json": result("b.jpg", predicted(TWO, [], SMPL_PELVIS), body=embedded),
+        "run.json": {"weights": "x"},
+    }
+    (tmp_path / "sub").mkdir()
+    for name, tree in trees.items():
+        (tmp_path / name).write_text(json.dumps(tree))
+    found = read_predictions(tmp_path)
+    assert list(found.images) == ["a.jpg", "b.jpg"] and found.dropped == {"amputee": 1}
+    for row, someone in enumerate((ONE, TWO)):
+        assert found.translation[row] == pytest.approx(someone.translation(5000.0), rel=1e-5)
+        assert rotvec_to_rotmat(found.pose_rotvec[row]) == pytest.approx(
+            rotvec_to_rotmat(someone.pose), abs=1e-5
+        )
+    assert np.isfinite(found.betas[0]).all() and np.isnan(found.betas[1]).all()
+    del trees["a.json"]["people"][0]["smpl"]
+    (tmp_path / "a.json").write_text(json.dumps(trees["a.json"]))
+    with pytest.raises(UserError, match=r"a\.json: not a result of this ajahr predict.*smpl"):
+        read_predictions(tmp_path)
+
+
+def test_a_folder_without_results(tmp_path):
+    with pytest.raises(UserError, match="no result of ajahr predict"):
+        read_predictions(tmp_path)
