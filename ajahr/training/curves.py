@@ -14,9 +14,12 @@ Series = tuple[list[float], list[float]]
 PANELS: Mapping[str, tuple[str, ...]] = {
     "training loss": ("train/total",),
     "error on held-out poses (mm)": (
-        "val/mpjpe_mm", "val/mve_mm", "val/mpjpe_mm_intact", "val/mpjpe_mm_amputee",
+        "val/mpjpe_mm", "val/pa_mpjpe_mm", "val/mve_mm", "val/mpjpe_mm_intact", "val/mpjpe_mm_amputee",
     ),
     "rotation error on held-out poses (degrees)": ("val/rotation_deg",),
+    "limb status": (
+        "val/limb_accuracy", "val/limb_f1", "val/hallucinated_limb_rate", "val/false_amputation_rate",
+    ),
     "perplexity of the codebook": ("train/perplexity", "val/perplexity"),
     "share of dead codes": ("train/dead_codes", "val/dead_codes"),
 }  # fmt: skip
@@ -58,7 +61,9 @@ def draw_curves(
     shown = {title: [n for n in names if n in series] for title, names in panels.items()}
     shown = {title: names for title, names in shown.items() if names}
     if not shown:
-        raise UserError(f"{metrics}: none of the columns to draw is in it; is this a tokenizer's run?")
+        raise UserError(
+            f"{metrics}: none of the columns to draw is in it; name the metrics.csv of a training run"
+        )
     figure = Figure(figsize=(5 * len(shown), 3.6), layout="constrained")
     for axes, (title, names) in zip(
         figure.subplots(1, len(shown), squeeze=False)[0], shown.items(), strict=True
