@@ -315,7 +315,7 @@ def ball(rng: np.random.Generator) -> list[Mesh]:
     """A gymnastics ball."""
     radius = rng.uniform(0.26, 0.36)
     colour = _near(rng, (190, 40, 52), (44, 96, 160), (160, 164, 168), (92, 60, 130))
-    parts = [ellipsoid((0, radius, 0), (radius, radius, radius), colour, rings=17, sides=28)]
+    parts = [ellipsoid((0, radius, 0), (radius, radius, radius), colour, rings=33, sides=56)]
     for share in (-0.66, -0.33, 0.0, 0.33, 0.66):
         parts.append(
             ring(
