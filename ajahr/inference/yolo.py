@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, UInt8
+from PIL import Image
 
 from ajahr.errors import UserError
 from ajahr.inference.external import WeightsFile, require
@@ -99,7 +101,7 @@ def load_yolo(file: WeightsFile, path: Path | None, tasks: tuple[str, ...]) -> A
         loader.SAFE_LOAD = True  # also where somebody imported ultralytics before us
     try:
         model = ultralytics.YOLO(str(path))
-        task = model.task
+        task, _ = model.task, model.names  # names of a file that is no checkpoint are looked for in vain
     except UserError:
         raise
     except Exception as error:  # ultralytics raises TypeError, KeyError, AttributeError, ...
@@ -107,9 +109,20 @@ def load_yolo(file: WeightsFile, path: Path | None, tasks: tuple[str, ...]) -> A
     finally:
         if before is not None:
             loader.SAFE_LOAD = before
+        _pil_as_it_was()
     if task not in tasks:
         raise file.refuse(path, f"it is a model for the task {task!r}")
     return model
+
+
+def _pil_as_it_was() -> None:
+    """Take back what ultralytics does to ``PIL.Image.open``.
+
+    Its own one fails for want of a package, and not as PIL does, on a file that is no picture.
+    """
+    original = getattr(sys.modules.get("ultralytics.utils.patches"), "_image_open", None)
+    if original is not None:
+        Image.open = original
 
 
 def yolo_options(confidence: float, size: int, device: str) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from synth.photos.backends.pose_check import VITPOSE_WEIGHTS, VitPoseCheck
+from ajahr.inference import vitpose
+from synth.photos.backends.pose_check import VITPOSE_WEIGHTS
 from synth.photos.backends.yolo import POSE_WEIGHTS, YoloPose
 from synth.photos.detect import SAME_PERSON_IOU, box_iou
 
@@ -17,31 +18,11 @@ YOLO_KEYPOINTS = dataclasses.replace(POSE_WEIGHTS, key="backgrounds.keypoints_we
 _COCO = 17
 
 
-class VitPoseKeypoints:
-    """ViTPose in each box.
-
-    Args:
-        weights: A model folder as transformers saves it.
-        device: ``cpu`` or ``cuda``.
-
-    Raises:
-        MissingAsset: no such folder, or transformers is not installed.
-        UserError: the folder holds no ViTPose model of COCO's keypoints.
-    """
+class VitPoseKeypoints(vitpose.VitPoseKeypoints):
+    """`ajahr.inference.vitpose.VitPoseKeypoints` under this package's key."""
 
     def __init__(self, weights: Path | None, *, device: str = "cpu") -> None:
-        self._model = VitPoseCheck(weights, device=device, file=VITPOSE_KEYPOINTS)
-        if self._model.num_keypoints != _COCO:
-            assert weights is not None
-            raise VITPOSE_KEYPOINTS.refuse(weights, f"it has {self._model.num_keypoints} keypoints, COCO 17")
-
-    def __call__(
-        self, image: UInt8[np.ndarray, "height width 3"], boxes_xyxy: Float32[np.ndarray, "people 4"]
-    ) -> Float32[np.ndarray, "people 17 3"]:
-        """Keypoints (px) and scores per box."""
-        found = self._model.keypoints(image, boxes_xyxy)
-        found[..., 2] = np.clip(found[..., 2], 0, 1)
-        return found
+        super().__init__(weights, device=device, file=VITPOSE_KEYPOINTS)
 
 
 class YoloPoseKeypoints:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, UInt8
 
-from synth.photos.backends.assets import WeightsFile
+from ajahr.inference.external import WeightsFile
 
 LAMA_WEIGHTS = WeightsFile(
     "backgrounds.inpainter_weights",

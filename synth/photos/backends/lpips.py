@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import UInt8
 
-from synth.photos.backends.assets import WeightsFile, load_state, require
+from ajahr.inference.external import WeightsFile, load_state, require
 
 TRUNKS = {
     "alex": ("AlexNet", "alexnet-owt-7be5be79.pth"),

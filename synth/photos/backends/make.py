@@ -10,8 +10,8 @@ import numpy as np
 
 from ajahr.data.files import sha256_of
 from ajahr.data.readers.people import PersonAnnotation
+from ajahr.inference.external import WeightsFile, pick_device
 from synth.config import BackgroundConfig
-from synth.photos.backends.assets import WeightsFile, pick_device
 from synth.photos.backends.keypoints import (
     VITPOSE_KEYPOINTS,
     YOLO_KEYPOINTS,

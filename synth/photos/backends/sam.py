@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from ajahr.data.readers.people import PersonAnnotation
-from synth.photos.backends.assets import WeightsFile, load_state, require
+from ajahr.inference.external import WeightsFile, load_state, require
 from synth.photos.segment import AnnotationSegmenter, Segmenter
 
 SAM_WEIGHTS = WeightsFile(

@@ -35,6 +35,9 @@ def test_person_class(tmp_path):
     def index(names, wanted=""):
         return person_index(dict(enumerate(names)), wanted, tmp_path)
 
-    assert index(["car", "Person"]) == 1 and index(["0"]) == 0 and index(["a", "b"], "B") == 1
+    assert index(["car", "Person"]) == 1 and index(["head", "pedestrian"]) == 1
+    assert index(["0"]) == 0 and index(["a", "b"], "B") == 1
     with pytest.raises(UserError, match="set person_class to one of car, dog"):
         index(["car", "dog"])
+    with pytest.raises(UserError, match="no class 'cat'"):
+        index(["person", "dog"], "cat")

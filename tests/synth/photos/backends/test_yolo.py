@@ -7,7 +7,7 @@ from tiny_models import save_yolo
 
 from ajahr.data.images import ImageError, load_image
 from ajahr.errors import MissingAsset, UserError
-from synth.photos.backends.yolo import YoloDetector, YoloPoseCheck, person_index
+from synth.photos.backends.yolo import YoloDetector, YoloPoseCheck
 
 IMAGE = np.random.default_rng(0).integers(0, 255, (120, 160, 3)).astype(np.uint8)
 NOWHERE = np.zeros((0, 4), np.float32)
@@ -75,18 +75,11 @@ def test_no_checkpoint(tmp_path):
         YoloPoseCheck(None)
 
 
-def test_person_class(tmp_path):
-    def index(names, wanted=""):
-        return person_index(dict(enumerate(names)), wanted, tmp_path)
-
-    assert index(["car", "Person"]) == 1
-    assert index(["head", "pedestrian"]) == 1
-    assert index(["0"]) == 0
-    assert index(["a", "b"], "B") == 1
-    with pytest.raises(UserError, match=r"backgrounds\.detector_class to one of car, dog"):
-        index(["car", "dog"])
-    with pytest.raises(UserError, match="no class 'cat'"):
-        index(["person", "dog"], "cat")
+def test_a_class_that_is_not_there_names_the_configurations_key(detector):
+    with pytest.raises(
+        UserError, match=r"no class 'cat'; set backgrounds\.detector_class to one of head, person"
+    ):
+        YoloDetector(detector, person_class="cat")
 
 
 def test_pictures_that_are_none_stay_unreadable_beside_ultralytics(detector, tmp_path):
