@@ -23,7 +23,7 @@ _TYPICAL_PERSON, _PERSON_TRUST = 0.62, 0.5
 more than the surroundings, of which nobody knows whether they are dark or unlit."""
 PERSON_QUANTILE = 0.9
 """Of the luma of a person's pixels: black clothes hide less of the light in their bright parts."""
-_NIGHT = 0.3
+_NIGHT = 0.4
 _TINT_TRUST, _TINT_LIMIT = 0.3, 0.12
 """Share of the surroundings' tint that is ascribed to the light, and its bound per channel."""
 _SIDE_TRUST, _SIDE_LIMIT = 2.5, 0.8
@@ -66,7 +66,7 @@ def estimate_light(
     # the square root: half of a bright or dark surrounding is its own colour (snow, asphalt), not the light
     gain = np.sqrt(max(level, 1e-3) / _TYPICAL)
     if level < _NIGHT:  # but nothing is so dark of itself as a picture taken at night
-        gain *= (max(level, 1e-3) / _NIGHT) ** 0.5
+        gain *= (max(level, 1e-3) / _NIGHT) ** 0.8
     if person_level is not None:
         gain = gain ** (1 - _PERSON_TRUST) * (person_level / _TYPICAL_PERSON) ** _PERSON_TRUST
     gain = float(np.clip(gain, *_GAIN_RANGE))

@@ -104,7 +104,7 @@ def test_grey_pictures_are_known():
 
 
 def test_people_seen_in_the_photograph_say_how_bright_people_are_there():
-    dark = ramp("none") // 4
+    dark = ramp("none") // 3
     alone, lit, unlit = (estimate_light(dark, BOX, level) for level in (None, 0.6, 0.1))
     facing = [
         float((light.ambient_rgb + 0.6 * light.directional_rgb).mean()) for light in (lit, alone, unlit)
