@@ -6,6 +6,21 @@ from ajahr.errors import UserError
 from synth.splits import deal_textures, identity_split, photo_split, split_of, split_problems, split_seed
 
 SHARES = {"train": 0.8, "val": 0.1, "test": 0.1}
+PINNED = ["train", "train", "train"]
+PINNED_PEOPLE = [
+    "train",
+    "train",
+    "val",
+    "val",
+    "train",
+    "test",
+    "train",
+    "test",
+    "test",
+    "train",
+    "train",
+    "train",
+]
 
 
 def test_shares_hold_and_the_order_of_the_config_does_not_matter():
@@ -28,23 +43,6 @@ def test_shares_need_not_sum_to_one_and_nothing_goes_to_an_empty_split():
 def test_pinned_so_that_datasets_of_other_years_keep_apart():
     assert [photo_split(name, SHARES) for name in ("000000000785", "000000040083", "051423444")] == PINNED
     assert [identity_split(k, SHARES) for k in range(12)] == PINNED_PEOPLE
-
-
-PINNED = ["train", "train", "train"]
-PINNED_PEOPLE = [
-    "train",
-    "train",
-    "val",
-    "val",
-    "train",
-    "test",
-    "train",
-    "test",
-    "test",
-    "train",
-    "train",
-    "train",
-]
 
 
 def test_frames_of_one_camera_of_human36m_go_together():
