@@ -6,8 +6,8 @@ Every photograph below FOLDER is encoded anew as a JPEG of about 640 x 480 (COCO
 files' mean of 150 kB) and gives boxes of several sizes. One thread. Upstream's recipe decodes the whole picture,
 blurs it where the crop is less than 1/2.2 of it, maps it by one affine, then scales, clips and normalises in
 floating point (facts 3.8, 3.9); ours is `HmrDataset`, `Collate` and `PackedBatch.unpack`, everything included.
-Both draw the same augmentation; occluders are off for both, and pictures are in memory. Differences of the crops are given in grey levels,
-root mean square, against upstream's and against exact area averaging.
+Both draw the same augmentation; occluders are off for both, and pictures are in memory. Differences of the crops
+are given in grey levels, root mean square, against upstream's and against exact area averaging.
 """
 
 from __future__ import annotations

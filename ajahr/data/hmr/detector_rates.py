@@ -95,7 +95,7 @@ def _likeliest(counts: np.ndarray, base: DetectorNoise) -> DetectorNoise:
 
     start = np.array([0.5, -1.0, -2.0, -2.5, -3.5, -3.0])
     best = minimize(
-        surprise, start, method="Nelder-Mead", options={"maxiter": 1500, "xatol": 1e-3, "fatol": 1e-3}
+        surprise, start, method="Nelder-Mead", options={"maxiter": 700, "xatol": 0.01, "fatol": 0.01}
     )
     return rates(best.x)
 
@@ -106,6 +106,7 @@ def _swapped(found: np.ndarray, truth: np.ndarray, labelled: np.ndarray) -> tupl
     own = np.linalg.norm(here - there, axis=-1).mean(-1)
     other = np.linalg.norm(here - there[:, OPPOSITE], axis=-1).mean(-1)
     whole = (labelled & (found[..., 2] > 0))[:, CHAINS].all(-1)
+    whole = np.asarray(whole)
     comparable = whole & whole[:, OPPOSITE]
     crossed = np.asarray(other < own)
     return comparable & crossed & crossed[:, OPPOSITE], comparable
