@@ -7,6 +7,7 @@ from functools import partial
 from jaxtyping import Float
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ajahr.geometry.crops import CROP_ASPECT, CROP_SIZE
 from ajahr.models.config import BackboneConfig
@@ -21,7 +22,7 @@ _MARGIN = (CROP_SIZE - CROP_ASPECT[0]) // 2
 
 
 class Backbone(nn.Module):
-    """Crop to 16 x 12 tokens, row by row.
+    """Crop to 16 x 12 tokens, row by row; to fewer at a lower resolution.
 
     ViTPose adds the class slot of its position table to every token and has no class token; here the sum is
     one table (`ajahr.models.published.vitpose` folds it). Attention is torch's scaled_dot_product_attention.
@@ -30,8 +31,9 @@ class Backbone(nn.Module):
     def __init__(self, config: BackboneConfig) -> None:
         super().__init__()
         self.config = config
+        self.shrink = CROP_SIZE // config.resolution
         self.vit = VisionTransformer(
-            img_size=(CROP_ASPECT[1], CROP_ASPECT[0]),
+            img_size=(CROP_ASPECT[1] // self.shrink, CROP_ASPECT[0] // self.shrink),
             patch_size=PATCH_SIZE,
             embed_dim=config.width,
             depth=config.depth,
@@ -46,8 +48,11 @@ class Backbone(nn.Module):
         self.vit.patch_embed.proj.padding = (PATCH_PADDING, PATCH_PADDING)
         self.vit.set_grad_checkpointing(config.checkpointing)
 
-    def forward(self, image: Float[Tensor, "batch 3 256 256"]) -> Float[Tensor, "batch patches=192 width"]:
-        return self.vit.forward_features(image[..., _MARGIN : CROP_SIZE - _MARGIN])
+    def forward(self, image: Float[Tensor, "batch 3 256 256"]) -> Float[Tensor, "batch patches width"]:
+        seen = image[..., _MARGIN : CROP_SIZE - _MARGIN]
+        if self.shrink > 1:
+            seen = F.avg_pool2d(seen, self.shrink)
+        return self.vit.forward_features(seen)
 
     def unfreeze_ends(self, blocks: int) -> None:
         """Let the patch and position embeddings and the last ``blocks`` blocks learn."""

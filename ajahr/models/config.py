@@ -40,6 +40,7 @@ class BackboneConfig:
         mlp_ratio: Width of a block's hidden layer over ``width``.
         drop_path: Chance to skip the last block in training; earlier blocks less, linearly from 0.
         checkpointing: Recompute blocks in the backward pass instead of keeping what they made.
+        resolution: Side of the crop it works at, px; the crop is averaged down to it. Published weights have 256.
     """
 
     width: int = 1280
@@ -48,6 +49,11 @@ class BackboneConfig:
     mlp_ratio: float = 4.0
     drop_path: float = 0.55
     checkpointing: bool = False
+    resolution: int = 256
+
+    def __post_init__(self) -> None:
+        if self.resolution not in (256, 128, 64):
+            raise UserError(f"backbone.resolution is {self.resolution}; give 256, 128 or 64")
 
 
 @dataclass(frozen=True)
@@ -241,7 +247,7 @@ def _small() -> dict[str, Any]:
 
 def _tiny() -> dict[str, Any]:
     return {
-        "backbone": BackboneConfig(192, 4, 3, drop_path=0.0),
+        "backbone": BackboneConfig(192, 6, 3, drop_path=0.0, resolution=128),
         "bpac": BpacConfig(widths=(24, 48, 96, 192), blocks=(1, 1, 1, 1), resolution=128),
         "decoder": DecoderConfig(width=256, depth=2, heads=4, mlp_width=512),
         "token_head": TokenHeadConfig(width=32, mixers=2, token_mlp_width=32, channel_mlp_width=64),

@@ -57,3 +57,12 @@ def test_checkpointing_gives_the_same_gradients() -> None:
         gradients.append([p.grad for p in backbone.parameters()])
     for plain, recomputed in zip(*gradients, strict=True):
         torch.testing.assert_close(recomputed, plain)
+
+
+def test_lower_resolution_averages_the_crop_first() -> None:
+    backbone, image = small(resolution=128), torch.randn(1, 3, 256, 256)
+    tokens = backbone(image)
+    assert tokens.shape == (1, 48, 32)
+    checkers = torch.ones(256, 256)
+    checkers[::2, ::2] = checkers[1::2, 1::2] = -1  # cancels within every 2 x 2 block
+    torch.testing.assert_close(backbone(image + checkers), tokens, atol=1e-5, rtol=1e-4)
