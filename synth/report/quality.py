@@ -138,6 +138,7 @@ def cost_section(data: ReportData) -> str:
                     ("pictures", "hours of one core", "hours of 64 cores", "storage"), rows, numbers_from=1
                 ),
                 f"{per_picture / 1e3:,.1f} kB a picture.",
+                wide=True,
             ),
         ]
     )
