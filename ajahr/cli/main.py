@@ -16,6 +16,8 @@ COMMANDS = {
     "validate": Command("ajahr.cli.validate", "measure a checkpoint on the validation data"),
     "test": Command("ajahr.cli.test", "measure a checkpoint on the test data"),
     "evaluate": Command("ajahr.cli.evaluate", "the papers' tables, ours beside theirs"),
+    "measure": Command("ajahr.cli.measure", "hip-knee-ankle angles in photographs, or why there is none"),
+    "bench": Command("ajahr.cli.bench", "parameters, FLOPs and speed of the keypoint models, one table"),
     "import-weights": Command(
         "ajahr.cli.import_weights",
         "published checkpoints (ViTPose, HMR2.0, TokenHMR, AJAHR) to ours, and back",

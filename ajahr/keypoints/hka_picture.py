@@ -22,9 +22,9 @@ def draw_legs(
 ) -> UInt8[np.ndarray, "height width 3"]:
     """A copy with both legs' axes, the thigh's line drawn on (dashed), and the angle with its interval, or why none."""
     out = np.array(image, order="C")
-    length = max(np.hypot(*(points[:, i] - points[:, i].mean())).max() for i in (0, 1)) if len(points) else 0
     width = int(np.clip(max(image.shape[:2]) / 350, 2, 12))
     size = int(np.clip(max(image.shape[:2]) / 45, 14, 72))
+    lowest = 0.0
     for leg in legs:
         row = LIMB_POINTS[leg.limb]
         hip = points[COCO17.index[f"{leg.limb.side}_hip"]]
@@ -36,7 +36,7 @@ def draw_legs(
             if which == ABOVE:
                 knee = end
             colour = RESIDUAL_COLOUR
-        if not (np.isfinite([hip, knee, end]).all() and length > 0):
+        if not np.isfinite([hip, knee, end]).all():
             continue
         beyond = knee + (knee - hip)
         _dashes(out, knee, beyond, width)
@@ -46,25 +46,30 @@ def draw_legs(
         for point in (hip, knee, end):
             cv2.circle(out, _at(point), 2 * width, _OUTLINE, -1, cv2.LINE_AA)
             cv2.circle(out, _at(point), 2 * width - 2, colour, -1, cv2.LINE_AA)
+        lowest = max(lowest, float(end[1]))
+    middle = float(points[[11, 12], 0].mean())
+    for leg in legs:
         text = caption(leg)
-        outward = 1 if hip[0] >= (points[11, 0] + points[12, 0]) / 2 else -1
-        x = knee[0] + outward * 4 * width if outward > 0 else knee[0] - 4 * width - 0.52 * size * len(text)
-        x = float(np.clip(x, 2, max(2, image.shape[1] - 0.55 * size * len(text))))
-        y = float(np.clip(knee[1] - size, 0, image.shape[0] - 2 * size))
-        out = draw_label(out, text, (x, y), size=size)
+        # below the feet, each on its own side; a letter is about half as wide as its line is high
+        wide = 0.6 * size * max(map(len, text.split("\n"))) + size
+        viewer_right = points[COCO17.index[f"{leg.limb.side}_hip"], 0] >= middle
+        x = middle + 0.2 * size if viewer_right else middle - wide
+        out = draw_label(out, text, (float(x), lowest + size), size=size)
     return out
 
 
 def caption(leg: LegAngle) -> str:
-    """``"left -4.2 deg (-6.0 to -2.4) varus"``, or the leg and the reason."""
+    """``"left -4.2 deg varus"`` and the interval below it, or the leg and the reason."""
     if leg.deviation_deg is None or leg.interval_deg is None:
         return f"{leg.limb.side}: {leg.words}"
-    low, high = leg.interval_deg
-    return f"{leg.limb.side} {leg.deviation_deg:+.1f} deg ({low:+.1f} to {high:+.1f}) {leg.words}"
+    low, value, high = (
+        round(v, 1) + 0.0 for v in (leg.interval_deg[0], leg.deviation_deg, leg.interval_deg[1])
+    )
+    return f"{leg.limb.side} {value:+.1f} deg {leg.words}\n95 % {low:+.1f} to {high:+.1f}"
 
 
 def _at(point: np.ndarray) -> tuple[int, int]:
-    return int(round(float(point[0]) - 0.5)), int(round(float(point[1]) - 0.5))
+    return round(float(point[0]) - 0.5), round(float(point[1]) - 0.5)
 
 
 def _dashes(out: np.ndarray, a: np.ndarray, b: np.ndarray, width: int) -> None:
