@@ -94,9 +94,7 @@ def _likeliest(counts: np.ndarray, base: DetectorNoise) -> DetectorNoise:
         return -float((counts * np.log(chances + 1e-9)).sum())
 
     start = np.array([0.5, -1.0, -2.0, -2.5, -3.5, -3.0])
-    best = minimize(
-        surprise, start, method="Nelder-Mead", options={"maxiter": 700, "xatol": 0.01, "fatol": 0.01}
-    )
+    best = minimize(surprise, start, method="L-BFGS-B", bounds=[(-8.0, 8.0)] * len(start))
     return rates(best.x)
 
 
