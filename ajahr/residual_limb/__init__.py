@@ -1,0 +1,1 @@
+"""Residual limbs as geometry: the cut, closed surface, its fit to image points, its measures."""
