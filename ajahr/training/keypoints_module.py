@@ -227,8 +227,8 @@ def validation_figures(
     """Figures of a validation, in px of the crop; NaN where nothing is labelled."""
     residual = seen & (torch.arange(seen.shape[1]) >= 17)
     errors = distance[seen]
-    claimed = (scores > 0.3).numpy()
-    impossible = (claimed[:, :, None] & claimed[:, None] & EXCLUDES).any(-1)
+    claimed = np.asarray(scores > 0.3)
+    impossible = np.asarray((claimed[:, :, None] & claimed[:, None] & EXCLUDES).any(-1))
     return {
         "error_px": float(errors.median()) if len(errors) else math.nan,
         "residual_px": float(distance[residual].median()) if residual.any() else math.nan,

@@ -25,7 +25,6 @@ from ajahr.training.keypoints_module import (
     validation_figures,
 )
 
-CONFIGS = Path(__file__).parents[3] / "configs/keypoints"
 SMALL = KeypointConfig("shufflenet_v2_x0_5", "wide", presence="pool")
 
 
