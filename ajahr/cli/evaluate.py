@@ -3,6 +3,7 @@
 ajahr evaluate tokenizer --checkpoints A.ckpt B.ckpt --bank AMASS=HDM05.npz AMASS=SFU.npz MOYO=val.npz
 ajahr evaluate tokenizer --config configs/evaluate/tokenizer_sweep_tiny.yaml     trains what it measures
 ajahr evaluate keypoints --annotations ldpose_val.json --detections A.json B.json
+ajahr evaluate hmr --models runs/ours runs/hmr2 --datasets a3d=A3D_Dataset 3dpw=3DPW shards=out/people
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from ajahr.cli import evaluate_keypoints
+from ajahr.cli import evaluate_hmr, evaluate_keypoints
 from ajahr.cli.console import Parser, did_you_mean
 from ajahr.cli.fit import run_job
 from ajahr.errors import UserError
@@ -118,7 +119,7 @@ def _open_banks(given: Sequence[str]) -> dict[str, list[PoseBank]]:
     return banks
 
 
-_SHARED_PARTS = re.compile(r"checkpoints|best(-v\d+)?|last(-v\d+)?|tokenizer")
+_SHARED_PARTS = re.compile(r"checkpoints|best(-v\d+)?|last(-v\d+)?|tokenizer|pretrained|model")
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
@@ -165,12 +166,16 @@ TABLES: dict[str, Callable[..., None]] = {"tokenizer": tokenizer}
 def main(argv: Sequence[str]) -> int:
     if not argv or argv[0] in ("-h", "--help"):
         print(__doc__)
-        print("ajahr evaluate tokenizer --help tells the options, and likewise for keypoints.")
+        print("ajahr evaluate tokenizer --help tells the options, and likewise for keypoints and hmr.")
         return 0
     if argv[0] == "keypoints":
         return evaluate_keypoints.main(argv[1:])
+    if argv[0] == "hmr":
+        return evaluate_hmr.main(argv[1:], _names)
     if argv[0] not in TABLES:
-        raise UserError(f"'{argv[0]}' is nothing to evaluate{did_you_mean(argv[0], [*TABLES, 'keypoints'])}")
+        raise UserError(
+            f"'{argv[0]}' is nothing to evaluate{did_you_mean(argv[0], [*TABLES, 'keypoints', 'hmr'])}"
+        )
     make = TABLES[argv[0]]
     parser = Parser(prog=f"ajahr evaluate {argv[0]}", description=(make.__doc__ or "").split("\n\n")[0])
     parser.add_argument("--config", action="config", help="a YAML file of configs/evaluate")

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -159,11 +158,7 @@ class _Rows:
     def add(self, regressor: Regressor, bodies: TrueBodies, batch: Batch) -> None:
         rows = np.arange(self.filled, self.filled + len(batch))
         self.filled += len(batch)
-        keypoints = batch.bpac_keypoints
-        if regressor.config.keypoint_frame == "image":
-            points = keypoints[..., :2] * batch.box_size[:, None, None] + batch.box_center[:, None]
-            keypoints = torch.cat([torch.where(keypoints[..., 2:] > 0, points, 0.0), keypoints[..., 2:]], -1)
-        output = regressor(batch.image, keypoints)
+        output = regressor(batch.image, shown_keypoints(regressor, batch))
         self.finite[rows] = _finite(output).cpu().numpy()
         if output.limb_logits is not None:
             self.said[rows] = output.limb_logits.argmax(-1).cpu().numpy()
@@ -326,6 +321,15 @@ def _predicted(
     return regressor.body(output.betas, output.pose_rotmat, absent_joints(levels, table))
 
 
+def shown_keypoints(regressor: Regressor, batch: Batch) -> Tensor:
+    """BPAC-Net's keypoints in the frame the model wants: the crop's, or px of the whole picture."""
+    keypoints = batch.bpac_keypoints
+    if regressor.config.keypoint_frame == "crop":
+        return keypoints
+    points = keypoints[..., :2] * batch.box_size[:, None, None] + batch.box_center[:, None]
+    return torch.cat([torch.where(keypoints[..., 2:] > 0, points, 0.0), keypoints[..., 2:]], -1)
+
+
 def _finite(output: RegressorOutput) -> Tensor:
     parts = [output.vertices, output.keypoints_3d, output.keypoints_2d, output.pose_rotmat, output.betas]
     parts += [one for one in (output.limb_logits, output.limb_probabilities) if one is not None]
@@ -338,4 +342,4 @@ def _arrays(vertices: Tensor, keypoints: Tensor) -> tuple[np.ndarray, np.ndarray
 
 def comparable(a: Measured, b: Measured) -> bool:
     """Whether two results are of the same people by the same protocol."""
-    return a.dataset == b.dataset and replace(a.protocol) == b.protocol and a.keys == b.keys
+    return a.dataset == b.dataset and a.protocol == b.protocol and a.keys == b.keys
