@@ -145,8 +145,10 @@ def cut_limb(
     highest = HIGHEST.get(segment.bone, np.inf) * length
     clamped = fraction * length + shift > highest
     if clamped:
-        shift = highest - fraction * length
-    plane_point = end - shift * normal
+        plane_point = anchor - highest * normal
+        along, shift = (mesh.vertices - plane_point) @ normal, 0.0
+    else:
+        plane_point = end - shift * normal
     piece = _piece(mesh, segment, along + shift, zone)
     height = shift if tip_at_endpoint and not clamped else dome * piece.radius(normal)
     places = relaxed(piece, normal)

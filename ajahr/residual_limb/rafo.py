@@ -1,0 +1,325 @@
+"""Residual length from an image point: anchor joint and lambda of every limb at once (RAFO, ResiHMR).
+
+The end of a residual limb lies on the bone, R = J_a + lambda (J_t - J_a), and is seen at k:
+
+    |proj(R) - k|² + alpha |J_a - J_a0|² + mu (|J_t - J_a| - |J_t - J_a0|)² + nu (lambda - lambda_scan)²
+
+over the anchor J_a and lambda. The paper names alpha and mu adaptive without a formula: here they grow with
+the pixels a metre has (s²) and shrink where the first fit is poor, g = 1 / (1 + (e0 / 15 px)²). The last, weak
+term keeps a foreshortened limb from wandering.
+
+Departures from the paper: lambda is a sigmoid, not clipped (a clip stops L-BFGS at a bound); it starts from
+a scan; limbs of all people are one batch. `solve` is damped Gauss-Newton with four unknowns a limb, which
+`minimise_lbfgs`, the paper's L-BFGS with strong Wolfe, agrees with. A wrong point, too, is reached by moving
+the anchor, so an anchor that moves by more than `Gates.anchor_move` of the bone is refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from jaxtyping import Bool, Float, Float64, Int
+
+from ajahr.errors import UserError
+from ajahr.geometry.cameras import Camera
+from ajahr.residual_limb.segments import SEGMENTS
+
+_LOW, _HIGH = 0.02, 0.98
+_SCAN = np.linspace(_LOW, _HIGH, 97)
+_TAU_PX, _ALPHA, _MU, _NU = 15.0, 0.3, 1.0, 0.05
+_ANCHOR_UNIT = 0.1  # metres a parameter of the anchor stands for
+_SEGMENT_JOINTS = np.array([(s.anchor, s.upstream) for s in SEGMENTS])
+_LIMB = np.array([int(s.limb) for s in SEGMENTS])
+
+
+class Status(StrEnum):
+    ACCEPTED = "accepted"
+    LOW_CONFIDENCE = "low_confidence"
+    REJECTED = "rejected"
+    ABSENT = "absent"
+    """No end was given for this place."""
+
+
+class Reason(StrEnum):
+    NONE = ""
+    OTHER_END = "other_end_on_this_limb"
+    OUTSIDE = "outside_the_image"
+    BEHIND = "body_behind_the_camera"
+    SHORT_BONE = "bone_without_length"
+    ERROR = "endpoint_not_reached"
+    ANCHOR = "endpoint_off_the_limb"
+    FORESHORTENED = "limb_seen_end_on"
+    NOT_FINITE = "not_finite"
+
+
+@dataclass(frozen=True)
+class Gates:
+    """When a fit is refused."""
+
+    error_px: float = 15.0
+    """Largest distance of the end from its point."""
+    error_of_height: float | None = None
+    """If set, the gate is the larger of ``error_px`` and this share of the person's height in the image."""
+    anchor_move: float = 0.3
+    """Largest move of the anchor, as a share of the bone."""
+    off_limb: float = 0.3
+    """Largest distance of the point from the bone's line, as a share of the bone in the image."""
+    least_px: float = 20.0
+    """Shorter bones in the image give low confidence."""
+    least_score: float = 0.3
+    """Ends below it are absent."""
+
+
+@dataclass(frozen=True, eq=False)
+class ResidualFit:
+    """Of people, by `SEGMENTS`."""
+
+    fraction: Float64[np.ndarray, "people 8"]
+    """lambda; of the scan where the fit is refused, NaN where there is none."""
+    residual_ratio: Float64[np.ndarray, "people 8"]
+    """1 - lambda: the share of the bone that is left."""
+    length: Float64[np.ndarray, "people 8"]
+    """m, of the bone that is left."""
+    anchor: Float64[np.ndarray, "people 8 3"]
+    """m, camera frame."""
+    end: Float64[np.ndarray, "people 8 3"]
+    """m, camera frame."""
+    error_px: Float64[np.ndarray, "people 8"]
+    sd: Float64[np.ndarray, "people 8"]
+    """Standard deviation of lambda for a point's of `point_sd` px."""
+    status: np.ndarray
+    """(people, 8) of `Status`."""
+    reason: np.ndarray
+    """(people, 8) of `Reason`."""
+
+    @property
+    def accepted(self) -> Bool[np.ndarray, "people 8"]:
+        return np.asarray(self.status == Status.ACCEPTED)
+
+
+def fit_residuals(
+    joints: Float[np.ndarray, "people joints 3"],
+    points: Float[np.ndarray, "people 8 3"],
+    camera: Camera,
+    *,
+    gates: Gates | None = None,
+    heights_px: Float[np.ndarray, " people"] | None = None,
+    point_sd: float = 2.0,
+) -> ResidualFit:
+    """Residual ends of people; each limb on its own, all in one batch.
+
+    Args:
+        joints: of the intact fit, camera frame, m; the first 22 are SMPL's.
+        points: x, y (px) and score of each end; score 0 where there is none.
+        heights_px: of the people's boxes, for ``Gates.error_of_height``.
+        point_sd: of the points, px.
+
+    Raises:
+        UserError: shapes do not fit.
+    """
+    gates = gates or Gates()
+    people = len(joints)
+    if joints.ndim != 3 or joints.shape[1] < 22 or points.shape != (people, len(SEGMENTS), 3):
+        raise UserError(
+            f"joints {joints.shape} and residual points {points.shape} do not fit; give (people, joints, 3) and "
+            "(people, 8, 3)"
+        )
+    shape = (people, len(SEGMENTS))
+    status = np.full(shape, Status.ABSENT, object)
+    reason = np.full(shape, Reason.NONE, object)
+    anchors = joints[:, _SEGMENT_JOINTS[:, 0]].astype(np.float64)
+    upstreams = joints[:, _SEGMENT_JOINTS[:, 1]].astype(np.float64)
+    given = np.isfinite(points).all(-1) & (points[..., 2] >= gates.least_score)
+    bad = ~np.isfinite(points).all(-1)
+    status[bad], reason[bad] = Status.REJECTED, Reason.NOT_FINITE
+    # a limb ends once: the end that is surer counts
+    for limb in range(4):
+        rivals = np.flatnonzero(limb == _LIMB)
+        both = given[:, rivals].all(1)
+        loser = rivals[points[:, rivals, 2].argmin(1)]
+        rows = np.flatnonzero(both)
+        given[rows, loser[rows]] = False
+        status[rows, loser[rows]], reason[rows, loser[rows]] = Status.REJECTED, Reason.OTHER_END
+    lengths = np.linalg.norm(anchors - upstreams, axis=-1)
+    x, y = points[..., 0], points[..., 1]
+    with np.errstate(invalid="ignore"):
+        outside = (x < 0) | (y < 0) | (x > camera.width) | (y > camera.height)
+        tests = (
+            (Reason.NOT_FINITE, ~np.isfinite(lengths)),
+            (Reason.BEHIND, ~((anchors[..., 2] > 0.05) & (upstreams[..., 2] > 0.05))),
+            (Reason.SHORT_BONE, ~(lengths > 0.02)),
+            (Reason.OUTSIDE, outside),
+        )
+    for why, wrong in tests:
+        hit = given & wrong
+        status[hit], reason[hit] = Status.REJECTED, why
+        given &= ~wrong
+    out = {k: np.full(shape, np.nan) for k in ("fraction", "error_px", "sd")}
+    anchor, end = np.full((*shape, 3), np.nan), np.full((*shape, 3), np.nan)
+    where = np.nonzero(given)
+    if len(where[0]):
+        problem = Problem.build(
+            anchors[where], upstreams[where], points[where][:, :2].astype(np.float64), camera
+        )
+        moved, fraction = solve(problem)
+        reached = moved + fraction[:, None] * (problem.upstream - moved)
+        error = np.linalg.norm(camera.project(reached) - problem.point, axis=1)
+        gate = np.full(len(error), gates.error_px)
+        if gates.error_of_height is not None and heights_px is not None:
+            gate = np.maximum(gate, gates.error_of_height * heights_px[where[0]])
+        move = np.linalg.norm(moved - problem.anchor, axis=1) / problem.length
+        a, b = camera.project(problem.anchor), camera.project(problem.upstream)
+        seen = np.linalg.norm(b - a, axis=1)
+        off = problem.first_error / np.maximum(seen, 1e-9)
+        states = np.full(len(error), Status.ACCEPTED, object)
+        whys = np.full(len(error), Reason.NONE, object)
+        short = seen < gates.least_px
+        off_limb = ~short & ((move > gates.anchor_move) | (off > gates.off_limb))
+        states[short], whys[short] = Status.LOW_CONFIDENCE, Reason.FORESHORTENED
+        states[off_limb], whys[off_limb] = Status.REJECTED, Reason.ANCHOR
+        missed = error >= gate
+        states[missed], whys[missed] = Status.REJECTED, Reason.ERROR
+        back = states == Status.REJECTED
+        fraction = np.where(back, problem.scan, fraction)
+        moved = np.where(back[:, None], problem.anchor, moved)
+        status[where], reason[where] = states, whys
+        out["fraction"][where], out["error_px"][where] = fraction, error
+        out["sd"][where] = np.minimum(point_sd / np.maximum(seen, 1e-9), 0.29)  # at most that of any lambda
+        anchor[where], end[where] = moved, moved + fraction[:, None] * (problem.upstream - moved)
+    left = (1 - out["fraction"]) * np.linalg.norm(upstreams - anchor, axis=-1)
+    return ResidualFit(
+        out["fraction"], 1 - out["fraction"], left, anchor, end, out["error_px"], out["sd"], status, reason
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Limbs to fit, with the scan and the weights that follow from it."""
+
+    anchor: Float64[np.ndarray, "limbs 3"]
+    upstream: Float64[np.ndarray, "limbs 3"]
+    point: Float64[np.ndarray, "limbs 2"]
+    length: Float64[np.ndarray, " limbs"]
+    scan: Float64[np.ndarray, " limbs"]
+    first_error: Float64[np.ndarray, " limbs"]
+    """px, at the scan's best lambda."""
+    alpha: Float64[np.ndarray, " limbs"]
+    mu: Float64[np.ndarray, " limbs"]
+    nu: Float64[np.ndarray, " limbs"]
+    camera: Camera
+
+    @classmethod
+    def build(cls, anchor: np.ndarray, upstream: np.ndarray, point: np.ndarray, camera: Camera) -> Problem:
+        places = anchor[:, None] + _SCAN[:, None] * (upstream - anchor)[:, None]
+        errors = np.linalg.norm(camera.project(places) - point[:, None], axis=-1)
+        best = errors.argmin(1)
+        first = errors[np.arange(len(best)), best]
+        depth = anchor[:, 2] if camera.weak_depth is None else np.full(len(anchor), camera.weak_depth)
+        square = (camera.focal_length / depth) ** 2
+        trust = np.clip(1 / (1 + (first / _TAU_PX) ** 2), 0.1, 1)
+        length = np.linalg.norm(upstream - anchor, axis=1)
+        return cls(
+            anchor, upstream, point, length, _SCAN[best], first, _ALPHA * trust * square, _MU * trust * square,
+            _NU * square * length**2, camera,
+        )  # fmt: skip
+
+    def residuals(
+        self, q: Float64[np.ndarray, "limbs 4"], rows: Int[np.ndarray, " limbs"] | slice = slice(None)
+    ) -> tuple[Float64[np.ndarray, "limbs 7"], Float64[np.ndarray, "limbs 7 4"]]:
+        """Residuals, whose squares' sum is the objective, and their Jacobian in (anchor / 0.1 m, logit)."""
+        camera, upstream, start = self.camera, self.upstream[rows], self.anchor[rows]
+        share = 1 / (1 + np.exp(-q[:, 3]))
+        fraction, slope = _LOW + (_HIGH - _LOW) * share, (_HIGH - _LOW) * share * (1 - share)
+        step = _ANCHOR_UNIT * q[:, :3]
+        anchor = start + step
+        bone = upstream - anchor
+        place = anchor + fraction[:, None] * bone
+        by_place = np.zeros((len(q), 2, 3))
+        depth = place[:, 2] if camera.weak_depth is None else np.full(len(q), float(camera.weak_depth))
+        scale = camera.focal_length / depth
+        by_place[:, 0, 0] = by_place[:, 1, 1] = scale
+        if camera.weak_depth is None:
+            by_place[:, :, 2] = -place[:, :2] * (scale / depth)[:, None]
+        length = np.linalg.norm(bone, axis=1)
+        a, m, n = (np.sqrt(w[rows]) for w in (self.alpha, self.mu, self.nu))
+        r, jacobian = np.empty((len(q), 7)), np.zeros((len(q), 7, 4))
+        r[:, :2] = camera.project(place) - self.point[rows]
+        jacobian[:, :2, :3] = by_place * (_ANCHOR_UNIT * (1 - fraction))[:, None, None]
+        jacobian[:, :2, 3] = np.einsum("nij,nj->ni", by_place, bone) * slope[:, None]
+        r[:, 2:5] = a[:, None] * step
+        jacobian[:, 2:5, :3] = np.eye(3) * (a * _ANCHOR_UNIT)[:, None, None]
+        r[:, 5] = m * (length - self.length[rows])
+        jacobian[:, 5, :3] = bone * (-m * _ANCHOR_UNIT / np.maximum(length, 1e-9))[:, None]
+        r[:, 6] = n * (fraction - self.scan[rows])
+        jacobian[:, 6, 3] = n * slope
+        return r, jacobian
+
+    @property
+    def start(self) -> Float64[np.ndarray, "limbs 4"]:
+        """The anchor where it was, lambda from the scan."""
+        share = np.clip((self.scan - _LOW) / (_HIGH - _LOW), 0.01, 0.99)
+        return np.concatenate([np.zeros((len(share), 3)), np.log(share / (1 - share))[:, None]], 1)
+
+    def unpack(
+        self, q: Float64[np.ndarray, "limbs 4"]
+    ) -> tuple[Float64[np.ndarray, "limbs 3"], Float64[np.ndarray, " limbs"]]:
+        """Anchor (m) and lambda."""
+        return self.anchor + _ANCHOR_UNIT * q[:, :3], _LOW + (_HIGH - _LOW) / (1 + np.exp(-q[:, 3]))
+
+
+def solve(
+    problem: Problem, iterations: int = 60
+) -> tuple[Float64[np.ndarray, "limbs 3"], Float64[np.ndarray, " limbs"]]:
+    """Anchor (m) and lambda of every limb; each has its own damping and its own end."""
+    q = problem.start
+    damping = np.full(len(q), 1e-3)
+    active = np.arange(len(q))
+    r, jacobian = problem.residuals(q)
+    for _ in range(iterations):
+        matrix = np.einsum("nki,nkj->nij", jacobian, jacobian)
+        gradient = np.einsum("nki,nk->ni", jacobian, r)
+        diagonal = np.einsum("nii->ni", matrix)
+        diagonal += damping[active, None] * diagonal + 1e-9
+        step = -np.linalg.solve(matrix, gradient[..., None])[..., 0]
+        step *= np.minimum(1, 2 / np.maximum(np.abs(step).max(1, keepdims=True), 1e-12))
+        trial = q[active] + step
+        new_r, new_jacobian = problem.residuals(trial, active)
+        before, after = (r**2).sum(1), (new_r**2).sum(1)
+        better = after < before
+        q[active[better]] = trial[better]
+        damping[active] = np.where(better, damping[active] / 5, damping[active] * 8)
+        r = np.where(better[:, None], new_r, r)
+        jacobian = np.where(better[:, None, None], new_jacobian, jacobian)
+        settled = (better & (before - after < 1e-10 * (1 + before))) | (~better & (damping[active] > 1e8))
+        if settled.all():
+            break
+        going = ~settled
+        active, r, jacobian = active[going], r[going], jacobian[going]
+    return problem.unpack(q)
+
+
+def minimise_lbfgs(
+    problem: Problem, max_iterations: int = 100
+) -> tuple[Float64[np.ndarray, "limbs 3"], Float64[np.ndarray, " limbs"]]:
+    """As `solve`, by the paper's L-BFGS with strong Wolfe, one limb after the other. Needs torch."""
+    import torch
+
+    results = []
+    for k in range(len(problem.length)):
+        row = np.array([k])
+        q = torch.tensor(problem.start[row], requires_grad=True)
+        optimiser = torch.optim.LBFGS(
+            [q], lr=1, max_iter=max_iterations, history_size=10, tolerance_grad=1e-9, tolerance_change=1e-12,
+            line_search_fn="strong_wolfe",
+        )  # fmt: skip
+
+        def closure(q=q, row=row) -> torch.Tensor:
+            r, jacobian = problem.residuals(q.detach().numpy(), row)
+            q.grad = torch.from_numpy(2 * np.einsum("nki,nk->ni", jacobian, r))
+            return torch.tensor((r**2).sum())
+
+        optimiser.step(closure)
+        results.append(q.detach().numpy()[0])
+    return problem.unpack(np.array(results).reshape(-1, 4))

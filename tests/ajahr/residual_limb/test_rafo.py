@@ -1,0 +1,156 @@
+"""Residual length from image points: recovery, refusal, and the paper's optimiser as twin."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ajahr.errors import UserError
+from ajahr.geometry.cameras import Camera
+from ajahr.residual_limb.rafo import (
+    Gates,
+    Problem,
+    Reason,
+    Status,
+    fit_residuals,
+    minimise_lbfgs,
+    solve,
+)
+from ajahr.residual_limb.segments import SEGMENTS
+from ajahr.residual_limb.skin import SkinnedMesh
+
+CAMERA = Camera.centred(1000, 1000, 1200.0)
+CHOSEN = np.array([[0, 3, 4, 7], [2, 1, 6, 5]])
+
+
+def people(mesh: SkinnedMesh, count: int, noise: float, seed: int = 0):
+    """Joints seen from all sides, lambda and points of four limbs each."""
+    from ajahr.geometry.rotations_np import rotvec_to_rotmat
+
+    rng = np.random.default_rng(seed)
+    joints = np.empty((count, 24, 3))
+    for k in range(count):
+        rotmats = rotvec_to_rotmat(rng.normal(0, 0.25, (24, 3)))
+        rotmats[0] = np.diag([1.0, -1, -1]) @ rotvec_to_rotmat(np.array([0, rng.uniform(-3, 3), 0]))
+        joints[k] = mesh.pose_joints(rotmats)[1] + (0, -0.2, 3)
+    truth = rng.uniform(0.1, 0.9, (count, 8))
+    anchor, upstream = (joints[:, [getattr(s, n) for s in SEGMENTS]] for n in ("anchor", "upstream"))
+    ends = anchor + truth[..., None] * (upstream - anchor)
+    points = np.zeros((count, 8, 3))
+    points[..., :2] = CAMERA.project(ends) + rng.normal(0, noise, (count, 8, 2))
+    rows = np.arange(count)[:, None]
+    points[rows, CHOSEN[np.arange(count) % 2], 2] = 1
+    return joints, points, truth
+
+
+def seen_px(joints: np.ndarray) -> np.ndarray:
+    a, b = (CAMERA.project(joints[:, [getattr(s, n) for s in SEGMENTS]]) for n in ("anchor", "upstream"))
+    return np.linalg.norm(a - b, axis=-1)
+
+
+def test_recovers_lambda_without_noise(mesh: SkinnedMesh) -> None:
+    joints, points, truth = people(mesh, 20, 0)
+    found = fit_residuals(joints, points, CAMERA)
+    given = points[..., 2] > 0
+    clear = given & (seen_px(joints) > 20)
+    assert clear.sum() > 70 and found.accepted[clear].all()
+    assert np.abs(found.fraction - truth)[clear].max() < 0.02
+    assert np.median(np.abs(found.fraction - truth)[clear]) < 0.003
+    assert (found.status[~given] == Status.ABSENT).all() and np.isnan(found.fraction[~given]).all()
+
+
+def test_two_pixels_of_noise(mesh: SkinnedMesh) -> None:
+    joints, points, truth = people(mesh, 150, 2)
+    found = fit_residuals(joints, points, CAMERA)
+    error = np.abs(found.fraction - truth)[found.accepted]
+    assert found.accepted.sum() > 0.9 * 600
+    assert np.median(error) < 0.02
+    # the told deviation is that of the errors
+    z = ((found.fraction - truth) / found.sd)[found.accepted]
+    assert 0.5 < np.median(np.abs(z)) / 0.6745 < 1.5
+
+
+def test_points_off_the_limb_are_refused(mesh: SkinnedMesh) -> None:
+    joints, points, _ = people(mesh, 60, 0, seed=2)
+    anchor, upstream = (
+        CAMERA.project(joints[:, [getattr(s, n) for s in SEGMENTS]]) for n in ("anchor", "upstream")
+    )
+    across = (upstream - anchor)[..., ::-1] * (1, -1)
+    points[..., :2] += 0.45 * across
+    clear = (points[..., 2] > 0) & (seen_px(joints) > 40)
+    found = fit_residuals(joints, points, CAMERA)
+    refused = found.status[clear] == Status.REJECTED
+    assert refused.mean() >= 0.9
+    assert all(reason != Reason.NONE for reason in found.reason[clear][refused])
+
+
+def test_batch_is_its_rows_and_the_papers_optimiser(mesh: SkinnedMesh) -> None:
+    joints, points, _ = people(mesh, 6, 4, seed=3)
+    whole = fit_residuals(joints, points, CAMERA)
+    for k in range(6):
+        alone = fit_residuals(joints[k : k + 1], points[k : k + 1], CAMERA)
+        assert np.allclose(alone.fraction[0], whole.fraction[k], atol=1e-9, equal_nan=True)
+    rows = np.nonzero(points[..., 2])
+    anchor, upstream = (joints[:, [getattr(s, n) for s in SEGMENTS]][rows] for n in ("anchor", "upstream"))
+    problem = Problem.build(anchor[:8], upstream[:8], points[rows][:8, :2], CAMERA)
+    ours, theirs = solve(problem), minimise_lbfgs(problem)
+    assert np.abs(ours[1] - theirs[1]).max() < 1e-3
+    assert np.linalg.norm(ours[0] - theirs[0], axis=1).max() < 1e-3
+
+
+def test_gradient_and_symmetry(mesh: SkinnedMesh) -> None:
+    joints, points, _ = people(mesh, 4, 5, seed=4)
+    rows = np.nonzero(points[..., 2])
+    anchor, upstream = (joints[:, [getattr(s, n) for s in SEGMENTS]][rows] for n in ("anchor", "upstream"))
+    for camera in (CAMERA, CAMERA.weak(3.0)):
+        problem = Problem.build(anchor, upstream, points[rows][:, :2], camera)
+        q = problem.start + 0.1
+        _, jacobian = problem.residuals(q)
+        for k in range(4):
+            step = np.zeros(4)
+            step[k] = 1e-6
+            slope = (problem.residuals(q + step)[0] - problem.residuals(q - step)[0]) / 2e-6
+            assert np.allclose(slope, jacobian[..., k], rtol=1e-5, atol=1e-4)
+    found = fit_residuals(joints, points, CAMERA)
+    flip = [SEGMENTS.index(s.mirrored) for s in SEGMENTS]
+    mirror = np.array([1000.0, 0, 0]) + points * (-1, 1, 1)
+    from ajahr.anatomy import JOINT_FLIP
+
+    other = fit_residuals((joints * (-1, 1, 1))[:, list(JOINT_FLIP)], mirror[:, flip], CAMERA)
+    assert np.allclose(other.fraction[:, flip], found.fraction, atol=1e-6, equal_nan=True)
+    # a stiff anchor stays where it was
+    stiff = replace(
+        Problem.build(anchor, upstream, points[rows][:, :2], CAMERA), alpha=np.full(len(anchor), 1e12)
+    )
+    assert np.abs(solve(stiff)[0] - anchor).max() < 1e-4
+
+
+def test_bad_input_is_told(mesh: SkinnedMesh) -> None:
+    joints, points, _ = people(mesh, 5, 0, seed=5)
+    points[..., 2] = 0
+    points[:, 4, 2] = 1
+    points[0, 6] = (*points[0, 6, :2], 0.8)  # both ends of the left leg: the surer counts
+    points[0, 4, 2] = 0.9
+    points[1, 4, :2] = (-30, 40)
+    joints[2] -= (0, 0, 9)
+    joints[3, 4] = joints[3, 1]
+    points[4, 4, 0] = np.nan
+    found = fit_residuals(joints, points, CAMERA)
+    assert (found.status[0, 6], found.reason[0, 6]) == (Status.REJECTED, Reason.OTHER_END)
+    assert found.status[0, 4] == Status.ACCEPTED
+    for k, why in ((1, Reason.OUTSIDE), (2, Reason.BEHIND), (3, Reason.SHORT_BONE), (4, Reason.NOT_FINITE)):
+        assert (found.status[k, 4], found.reason[k, 4]) == (Status.REJECTED, why)
+    with pytest.raises(UserError, match="do not fit"):
+        fit_residuals(joints, points[:, :7], CAMERA)
+
+
+def test_gate_may_follow_the_persons_size(mesh: SkinnedMesh) -> None:
+    joints, points, _ = people(mesh, 1, 0, seed=6)
+    strict = fit_residuals(joints, points, CAMERA, gates=Gates(error_px=1e-9))
+    assert (strict.reason[points[..., 2] > 0] == Reason.ERROR).all()
+    loose = Gates(error_px=1e-9, error_of_height=0.05)
+    assert (
+        fit_residuals(joints, points, CAMERA, gates=loose, heights_px=np.array([700.0])).accepted.sum() >= 3
+    )
