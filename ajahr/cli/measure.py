@@ -284,10 +284,13 @@ def _compare(rows: Sequence[dict[str, Any]], known: dict[tuple[str, str], float]
 def main(argv: Sequence[str]) -> int:
     if not argv or argv[0] in ("-h", "--help"):
         print(__doc__)
-        print("ajahr measure hka --help tells the options.")
+        print("ajahr measure limb left-below-knee=0.4 --stature 1.72     a residual limb in millimetres")
+        print("ajahr measure hka --help and ajahr measure limb --help tell the options.")
         return 0
+    if argv[0] == "limb":
+        return _limb(argv[1:])
     if argv[0] != "hka":
-        raise UserError(f"'{argv[0]}' is nothing to measure{did_you_mean(argv[0], ['hka'])}")
+        raise UserError(f"'{argv[0]}' is nothing to measure{did_you_mean(argv[0], ['hka', 'limb'])}")
     parser = Parser(prog="ajahr measure hka", description=(hka.__doc__ or "").split("\n\n")[0])
     parser.add_argument("images", type=Path, nargs="+", help="photographs, or a folder of them")
     parser.add_argument("--config", action="config", help="a YAML file with these options")
@@ -295,4 +298,17 @@ def main(argv: Sequence[str]) -> int:
     values = vars(parser.instantiate(parser.parse_args(list(argv[1:]))))
     values.pop("config", None)
     hka(**values)
+    return 0
+
+
+def _limb(argv: Sequence[str]) -> int:
+    from ajahr.cli.measure_limb import limb
+
+    parser = Parser(prog="ajahr measure limb", description=(limb.__doc__ or "").split("\n\n")[0])
+    parser.add_argument("ends", type=str, nargs="+", help="where limbs end: left-below-knee=0.4")
+    parser.add_argument("--config", action="config", help="a YAML file with these options")
+    parser.add_function_arguments(limb, None, skip={"ends"})
+    values = vars(parser.instantiate(parser.parse_args(list(argv))))
+    values.pop("config", None)
+    limb(**values)
     return 0

@@ -1,0 +1,210 @@
+"""A residual limb in numbers, by ISO 8548's words: length, circumferences, widths, volume, shape class.
+
+Everything is measured on the rest mesh, along the bone, from the distal end of the residual limb. One picture
+tells no size: without a stature or a known segment only ratios are given, marked unscaled.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+
+from ajahr.errors import UserError
+from ajahr.residual_limb.segments import Segment
+from ajahr.residual_limb.skin import SkinnedMesh, loops_of
+from ajahr.residual_limb.surface import ResidualLimb
+
+ShapeClass = Literal["conical", "cylindrical", "bulbous"]
+STATURES = (0.5, 2.6)
+STEP = 0.02
+LIMITS = (
+    "Measured on a body model fitted to a picture: several times less exact than a tape (about 5 mm) or a scanner. "
+    "Joint centres are the model's, not palpated levels. No socket may be made from these numbers; not diagnostic."
+)
+_SHAPE_SLOPE = 0.12
+"""Change of diameter per length that makes a limb conical or bulbous."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """Across the residual limb at one level. Metres of the mesh."""
+
+    from_distal_end: float
+    circumference: float
+    area: float
+    ap: float
+    """Anterior-posterior width."""
+    ml: float
+    """Medial-lateral width."""
+
+    @property
+    def diameter(self) -> float:
+        """Of the circle of the same area."""
+        return 2 * float(np.sqrt(self.area / np.pi))
+
+
+@dataclass(frozen=True)
+class LimbMeasures:
+    """Of one residual limb, in units of the mesh times ``scale``."""
+
+    segment: Segment
+    scaled: bool
+    scale: float
+    length: float
+    """m, from the proximal joint centre to the distal end."""
+    length_sd: float
+    length_ratio: float
+    """Of the intact bone's length on the other side."""
+    volume: float
+    """m³, from the distal end to the reference level, the proximal joint centre or where the trunk begins."""
+    volume_level: float
+    """m from the distal end, of that level."""
+    shape: ShapeClass
+    sections: tuple[Section, ...]
+    flags: tuple[str, ...]
+
+
+def scale_of(
+    mesh: SkinnedMesh,
+    *,
+    stature_m: float | None = None,
+    segment_name: Segment | None = None,
+    segment_m: float | None = None,
+) -> float | None:
+    """Factor from the intact mesh to the person; None when nothing is known.
+
+    Raises:
+        UserError: a stature or a length that no person has.
+    """
+    if stature_m is not None:
+        if not STATURES[0] <= stature_m <= STATURES[1]:
+            raise UserError(
+                f"a stature of {stature_m} m is no person's; give metres, {STATURES[0]} to {STATURES[1]}"
+            )
+        return stature_m / float(np.ptp(mesh.vertices[:, 1]))
+    if segment_name is None or segment_m is None:
+        return None
+    if not 0.05 <= segment_m <= 0.8:
+        raise UserError(
+            f"a {segment_name.bone} of {segment_m} m is no person's; give metres between joint centres"
+        )
+    bone = mesh.joints[segment_name.anchor] - mesh.joints[segment_name.upstream]
+    return segment_m / float(np.linalg.norm(bone))
+
+
+def measure(
+    mesh: SkinnedMesh,
+    end: ResidualLimb,
+    *,
+    scale: float | None = None,
+    scale_sd: float = 0.0,
+    fraction_sd: float = 0.0,
+) -> LimbMeasures:
+    """One residual limb of a cut mesh.
+
+    Args:
+        scale: as `scale_of` gives it, from the intact mesh; None leaves the mesh's metres, marked unscaled.
+        scale_sd: relative standard deviation of the scale.
+        fraction_sd: standard deviation of lambda.
+    """
+    segment, factor = end.segment, 1.0 if scale is None else scale
+    upstream, anchor = mesh.joints[segment.upstream].astype(float), mesh.joints[segment.anchor].astype(float)
+    bone = float(np.linalg.norm(anchor - upstream))
+    reach = float((mesh.vertices[end.tip] - upstream) @ end.normal)
+    # sections end where the plane would meet the trunk
+    highest = min(reach, reach - (1 - {"thigh": 0.65, "upper arm": 0.75}.get(segment.bone, 1.0)) * bone)
+    levels = np.arange(STEP / factor, max(highest, 0), STEP / factor)
+    flags = list(end.flags)
+    if len(levels) == 0:
+        flags.append("too_short_for_sections")
+    origin = mesh.vertices[end.tip].astype(float)
+    sections = tuple(_section(mesh, end, origin, float(d), factor) for d in levels)
+    volume, level = _volume(mesh, end, origin, max(highest, 0.0))
+    other = segment.mirrored
+    intact = float(np.linalg.norm(mesh.joints[other.anchor] - mesh.joints[other.upstream]))
+    length = reach * factor
+    sd = float(np.hypot(fraction_sd * bone * factor, scale_sd * length))
+    return LimbMeasures(
+        segment, scale is not None, factor, length, sd, reach / intact, volume * factor**3, level * factor,
+        _shape(sections), sections, tuple(flags),
+    )  # fmt: skip
+
+
+def _plane_edges(mesh: SkinnedMesh, end: ResidualLimb, origin: np.ndarray, distance: float):
+    """Where a plane across the limb meets it: edges by name, the points on them, in the order of the loop."""
+    height = (mesh.vertices.astype(float) - origin) @ end.normal + distance
+    height = np.where(np.abs(height) < 1e-9, 1e-9, height)
+    corners = mesh.faces
+    above = height[corners] > 0
+    crossed = above.any(1) & ~above.all(1)
+    corners, above = corners[crossed].astype(np.int64), above[crossed]
+    odd = np.where(above.sum(1) == 1, above.argmax(1), (~above).argmax(1))
+    rows = np.arange(len(odd))
+    a, b, c = (corners[rows, (odd + k) % 3] for k in range(3))
+    turn = above[rows, odd]
+    count = len(mesh.vertices)
+    names = [np.minimum(a, x) * count + np.maximum(a, x) for x in (b, c)]
+    start, stop = np.where(turn, names[0], names[1]), np.where(turn, names[1], names[0])
+    loops = loops_of(np.stack([start, stop], 1))
+    found = []
+    for loop in loops:
+        p, q = loop // count, loop % count
+        t = (height[p] / (height[p] - height[q]))[:, None]
+        found.append(mesh.vertices[p] * (1 - t) + mesh.vertices[q] * t)
+    axis = origin - distance * end.normal
+    return min(found, key=lambda loop: float(np.linalg.norm(loop.mean(0) - axis)))
+
+
+def _section(
+    mesh: SkinnedMesh, end: ResidualLimb, origin: np.ndarray, distance: float, factor: float
+) -> Section:
+    loop = _plane_edges(mesh, end, origin, distance)
+    side = np.roll(loop, -1, 0) - loop
+    middle = loop.mean(0)
+    area = abs(0.5 * np.cross(loop - middle, np.roll(loop, -1, 0) - middle).sum(0) @ end.normal)
+    front = np.array([0.0, 0, 1]) - end.normal[2] * end.normal
+    front /= np.linalg.norm(front)
+    across = np.cross(end.normal, front)
+    return Section(
+        distance * factor,
+        float(np.linalg.norm(side, axis=1).sum()) * factor,
+        float(area) * factor**2,
+        float(np.ptp(loop @ front)) * factor,
+        float(np.ptp(loop @ across)) * factor,
+    )
+
+
+def _volume(mesh: SkinnedMesh, end: ResidualLimb, origin: np.ndarray, top: float) -> tuple[float, float]:
+    """m³ between the end and a level, by slices (Simpson's rule), and that level."""
+    if top < 1e-3:
+        return 0.0, 0.0
+    at = np.linspace(0, top, 41)
+    areas = np.array([0.0] + [_section(mesh, end, origin, float(d), 1.0).area for d in at[1:]])
+    weights = np.ones(41)
+    weights[1:-1:2], weights[2:-1:2] = 4, 2
+    return float(weights @ areas) * top / 40 / 3, top
+
+
+def _shape(sections: tuple[Section, ...]) -> ShapeClass:
+    """From the slope of the diameter over the part above the rounded end."""
+    if len(sections) < 3:
+        return "cylindrical"
+    part = sections[1:]
+    slope = np.polyfit([s.from_distal_end for s in part], [s.diameter for s in part], 1)[0]
+    if slope < -_SHAPE_SLOPE / 2:
+        return "bulbous"
+    return "conical" if slope > _SHAPE_SLOPE else "cylindrical"
+
+
+def stl_bytes(mesh: SkinnedMesh, scale: float = 1.0) -> bytes:
+    """Binary STL in millimetres, as printers and CAD take it."""
+    corners: Float[np.ndarray, "faces 3 3"] = (mesh.vertices[mesh.faces] * (1000 * scale)).astype(np.float32)
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    rows = np.zeros(len(corners), [("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("none", "<u2")])
+    rows["normal"], rows["corners"] = normals, corners
+    return b"ajahr; millimetres".ljust(80, b" ") + struct.pack("<I", len(rows)) + rows.tobytes()
