@@ -143,10 +143,11 @@ def check_labels(dataset: Dataset) -> None:
             f"{dataset.keys[int(unknown.argmax())]}; {protocol.title} is measured with them: label or drop them"
         )
     if protocol.true_joints == "labels" and protocol.pelvis:
-        seen = (dataset.column("keypoints_3d")[..., 3] > 0).any(0)
+        seen = np.asarray((dataset.column("keypoints_3d")[..., 3] > 0).any(0))
         _require(dataset, seen[[*protocol.joint_rows, *protocol.pelvis_rows]], "3D")
     if protocol.pck_at:
-        _require(dataset, (dataset.column("keypoints_2d")[:, protocol.joint_rows, 2] > 0).any(0), "2D")
+        seen = (dataset.column("keypoints_2d")[:, protocol.joint_rows, 2] > 0).any(0)
+        _require(dataset, np.asarray(seen), "2D")
     if protocol.true_joints == "mesh" and not has_body(dataset).any():
         raise UserError(
             f"{dataset.label}: nobody in it has both pose and betas, which {protocol.title}'s joints are made of; "

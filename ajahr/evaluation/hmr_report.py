@@ -204,7 +204,7 @@ def invalid_section(results: Sequence[Measured]) -> Section:
             rows.append([m.dataset, m.model, str(len(m.invalid)), ", ".join(m.invalid[:NAMED]) + more])
     for m in {m.dataset: m for m in results}.values():
         rows += [[m.dataset, "-", "-", note] for note in m.notes]
-    return Section("Not in any mean", ["dataset", "model", "people", "who"], rows, 4)
+    return Section("Left out of the means", ["dataset", "model", "people", "who or why"], rows, 4)
 
 
 # -------------------------------------------------------------------------------------------- formats

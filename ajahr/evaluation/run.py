@@ -230,8 +230,10 @@ class _Rows:
             present = present & known[:, None]
         else:
             labels = batch.keypoints_3d.cpu().numpy()
-            theirs, sure = labels[..., :3], labels[..., 3] > 0
-            present = present & sure[:, variant.joint_rows] & sure[:, variant.pelvis_rows].all(1)[:, None]
+            theirs, sure = labels[..., :3], np.asarray(labels[..., 3] > 0)
+            present = (
+                present & sure[:, variant.joint_rows] & sure[:, variant.pelvis_rows].all(1, keepdims=True)
+            )
         pelvises = {
             "predicted_pelvis": variant.pelvis_of(ours),
             "target_pelvis": variant.pelvis_of(theirs),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -58,7 +59,8 @@ def hmr2_columns(names: list[str], gender: str = "neutral") -> dict[str, np.ndar
 def write_hmr2(path: Path, names: list[str], images: Path, **changes: np.ndarray) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     columns = {**hmr2_columns(names), **changes}
-    np.savez(path, **{name: value for name, value in columns.items() if value is not None})
+    save: Any = np.savez  # object columns (labels) as the published files have them
+    save(path, **columns)
     for name in names:
         picture(images / name)
     return path

@@ -77,7 +77,7 @@ def test_models_times_datasets(
     assert {"view:front", "hidden:none", "part:left_arm", "amputated"} <= {r["group"] for r in rows}
 
     text = (out / "hmr.md").read_text()
-    assert whole["protocol"] in text and "Not in any mean" in text and "Paired comparison" in text
+    assert whole["protocol"] in text and "Left out of the means" in text and "Paired comparison" in text
     page = (out / "hmr.html").read_text()
     assert page.count("data:image/jpeg;base64,") == 2 * 2 * 2, (
         "two models that have errors, two datasets, two ends"
