@@ -77,9 +77,7 @@ def main() -> None:
     for k in range(people):
         fit_residuals(joints[k : k + 1], points[k : k + 1], camera)
     singly = (time.perf_counter() - start) / people
-    problem = Problem.build(
-        *(a[:16, [0]].reshape(-1, 3) for a in (anchor, upstream)), points[:16, 0, :2], camera
-    )
+    problem = Problem.build(anchor[:16, 0], upstream[:16, 0], points[:16, 0, :2], camera)
     start = time.perf_counter()
     slow = minimise_lbfgs(problem)[1]
     lbfgs = (time.perf_counter() - start) / 16

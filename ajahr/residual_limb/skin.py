@@ -113,8 +113,9 @@ class SkinnedMesh:
             raise UserError(f"not a body of SMPL's kind ({error}); give an SMPL or SMPL-X .npz") from error
         if posedirs is not None:
             posedirs = np.ascontiguousarray(posedirs.reshape(len(vertices) * 3, -1).T)
-        narrow = [None if a is None else a.astype(np.float32) for a in (vertices, joints, uv)]
-        return cls.build(narrow[0], faces, weights, narrow[1], parents, posedirs, narrow[2], uv_faces)
+        uv = None if uv is None else uv.astype(np.float32)
+        vertices, joints = vertices.astype(np.float32), joints.astype(np.float32)
+        return cls.build(vertices, faces, weights, joints, parents, posedirs, uv, uv_faces)
 
     @classmethod
     def build(
@@ -141,7 +142,7 @@ class SkinnedMesh:
             joints,
             tuple(parents),
             posedirs,
-            csr_array(eye_array(len(vertices), dtype=np.float32)),
+            csr_array(eye_array(len(vertices))).astype(np.float32),
             np.zeros(len(vertices), bool),
             uv,
             uv_faces,
@@ -249,13 +250,14 @@ def _holes_closed(mesh: SkinnedMesh) -> SkinnedMesh:
         mesh.uv,
         mesh.uv_faces,
     )
-    count, rows, texels = len(mesh.vertices), [mesh.carry], 0 if uv is None else len(uv)
+    count, texels = len(mesh.vertices), 0 if uv is None else len(uv)
+    rows = [mesh.carry]
     for loop in loops_of(boundary(mesh.faces, count)):
         middle = count + len(rows) - 1
         vertices.append(mesh.vertices[loop].mean(0, keepdims=True))
         weights.append(mesh.weights[loop].mean(0, keepdims=True))
         share = np.full(len(loop), 1 / len(loop), np.float32)
-        rows.append(csr_array((share, loop, [0, len(loop)]), shape=(1, mesh.carry.shape[1])))
+        rows.append(csr_array((share, loop, [0, len(loop)]), shape=(1, count)))
         faces.append(np.stack([np.roll(loop, -1), loop, np.full(len(loop), middle)], 1).astype(np.int32))
     if uv is not None and uv_faces is not None:
         # what fills a hole has no place in the texture: it takes one texel's colour

@@ -39,7 +39,7 @@ HIGHEST = {"thigh": 0.9, "upper arm": 0.92}
 """Largest lambda of the plane: beyond it the trunk would be cut, so the end stays here (``clamped``)."""
 _REACH = {"thigh": 0.14, "shank": 0.12, "upper arm": 0.10, "forearm": 0.09}
 """Metres about the bone that belong to it beyond the skin weights' border, on somebody 1.7 m tall."""
-_HEIGHT, _WEIGHT_SCALE, _LEAST = 1.7, 0.2, 1e-5
+_HEIGHT, _WEIGHT_SCALE, _LEAST, _PASSES = 1.7, 0.2, 1e-5, 5
 _RINGS = np.radians([30.0, 60.0])
 
 
@@ -140,7 +140,7 @@ def cut_limb(
     shift = 0.0
     if tip_at_endpoint:
         # the section that the dome stands on decides its height, and the height moves the section
-        for _ in range(2):
+        for _ in range(_PASSES):
             shift = dome * _radius(mesh, zone, along + shift, normal)
     highest = HIGHEST.get(segment.bone, np.inf) * length
     clamped = fraction * length + shift > highest
