@@ -142,7 +142,7 @@ class SkinnedMesh:
             joints,
             tuple(parents),
             posedirs,
-            csr_array(eye_array(len(vertices))).astype(np.float32),
+            csr_array(eye_array(len(vertices)), dtype=np.float32),
             np.zeros(len(vertices), bool),
             uv,
             uv_faces,
