@@ -11,8 +11,9 @@ from typing import Literal
 class HardCasesConfig:
     """What makes a picture hard to read, besides the amputation. Shares are of people.
 
-    Of the first three cases a person has at most one, likewise of wheelchair and crutches. None of it depends on what somebody has lost: amputees and intact people alike are occluded, sit in
-    wheelchairs and walk with crutches, so that none of this tells the one from the other.
+    Of the first three cases a person has at most one, likewise of wheelchair and crutches. None of it depends on
+    what somebody has lost: amputees and intact people alike are occluded, sit in wheelchairs and walk with
+    crutches, so that none of this tells the one from the other.
 
     Attributes:
         occluded_object: An object stands before one limb.

@@ -5,7 +5,9 @@ A label that is missing is masked, never invented: ``limb_levels`` is -1, ``has_
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -56,33 +58,19 @@ class Batch:
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
         """The batch on another device."""
-        return Batch(
-            **{
-                field.name: value.to(device, non_blocking=non_blocking)
-                if isinstance(value, Tensor)
-                else value
-                for field in fields(self)
-                for value in [getattr(self, field.name)]
-            }
-        )
+        return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> Batch:
         """The batch in page-locked memory, as DataLoader asks for."""
-        return Batch(
-            **{
-                field.name: value.pin_memory() if isinstance(value, Tensor) else value
-                for field in fields(self)
-                for value in [getattr(self, field.name)]
-            }
-        )
+        return self._map(Tensor.pin_memory)
 
     def select(self, index: Tensor) -> Batch:
         """The samples of ``index`` (integers or a boolean mask), in its order."""
         rows = torch.arange(len(self), device=index.device)[index].tolist()
-        return Batch(
-            **{
-                field.name: value[index] if isinstance(value, Tensor) else [value[i] for i in rows]
-                for field in fields(self)
-                for value in [getattr(self, field.name)]
-            }
-        )
+        return self._map(lambda tensor: tensor[index], [self.keys[i] for i in rows])
+
+    def _map(self, change: Callable[[Tensor], Tensor], keys: list[str] | None = None) -> Batch:
+        tensors: dict[str, Any] = {
+            field.name: change(getattr(self, field.name)) for field in fields(self) if field.name != "keys"
+        }
+        return Batch(**tensors, keys=self.keys if keys is None else keys)

@@ -7,7 +7,6 @@ import pytest
 from synth.record import Drop, Record
 from synth.timing import StageClock, read_cost
 
-
 RECORD = Record(0, 0, False, np.random.default_rng(0))
 
 
