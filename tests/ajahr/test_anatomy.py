@@ -182,7 +182,7 @@ def test_multi_limb_round_trip():
         lambda: A.to_ajahr_index(A.Limb.LEFT_ARM, 4),
         lambda: A.absent_joint_mask([0, 0, 0]),
         lambda: A.absent_joint_mask([0, 0, 0, 4]),
-        lambda: A.absent_joint_mask([0.0, 0, 0, 1]),
+        lambda: A.absent_joint_mask(np.array([0.0, 0, 0, 1])),  # a list's items may be checked before
     ],
 )
 def test_what_is_no_limb_state_is_refused(call):

@@ -25,7 +25,7 @@ def test_laws_over_lengths_and_poses(mesh: SkinnedMesh, segment: Segment) -> Non
         cut = cut_limb(mesh, segment, fraction)
         end, found = cut.ends[0], cut.mesh.topology
         assert found.closed and found.euler_number == mesh.topology.euler_number
-        assert 0 < found.volume < volume or ("clamped" in end.flags and found.volume <= volume)
+        assert 0 < found.volume < volume or ("clamped" in end.flags and found.volume <= volume * (1 + 1e-4))
         volume = found.volume
         asked = mesh.joints[segment.anchor] * (1 - fraction) + mesh.joints[segment.upstream] * fraction
         if not end.clamped:
