@@ -20,7 +20,8 @@ from ajahr.cli import evaluate_hmr, evaluate_keypoints
 from ajahr.cli.console import Parser, did_you_mean
 from ajahr.cli.fit import run_job
 from ajahr.errors import UserError
-from ajahr.evaluation.table_c import Entry, rich_tables, write_reports
+from ajahr.evaluation.table_c import Entry, sections, write_reports
+from ajahr.evaluation.tables import rich_tables
 from ajahr.evaluation.tokenizer import evaluate_banks, load_tokenizer
 from ajahr.training.pose_mesh import PoseMesh
 from tokenizer.banks import PoseBank, open_bank
@@ -105,7 +106,7 @@ def tokenizer(
     console = Console()
     if not console.is_terminal:
         console = Console(width=140)
-    for table in rich_tables(entries):
+    for table in rich_tables(sections(entries)):
         console.print(table)
     for path in write_reports(entries, output):
         print(path)

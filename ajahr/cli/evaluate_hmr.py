@@ -18,10 +18,11 @@ from ajahr.errors import UserError
 from ajahr.evaluation.benchmarks import Dataset, open_benchmark
 from ajahr.evaluation.hmr_cases import Case, draw_cases
 from ajahr.evaluation.hmr_html import write_html
-from ajahr.evaluation.hmr_report import rich_tables, write_reports
+from ajahr.evaluation.hmr_report import shown, write_reports
 from ajahr.evaluation.measured import Measured
 from ajahr.evaluation.protocols import Keypoints, LabelsFrom, Protocol, Removal
 from ajahr.evaluation.run import BATCH_SIZE, TrueBodies, evaluate, load_regressor
+from ajahr.evaluation.tables import rich_tables
 from ajahr.inference.predictor import find_weights
 from ajahr.progress import Progress
 
@@ -120,7 +121,7 @@ def hmr(
     console = Console()
     if not console.is_terminal:
         console = Console(width=240)
-    for table in rich_tables(results):
+    for table in rich_tables(shown(results)):
         console.print(table)
     for path in (*write_reports(results, output, about), write_html(results, drawn, output, about)):
         print(path)

@@ -14,7 +14,8 @@ from ajahr.data.readers.keypoint_results import read_detections
 from ajahr.data.readers.ldpose import AreaMode, read_ldpose
 from ajahr.errors import UserError
 from ajahr.evaluation.keypoints_ap import THRESHOLD, compare
-from ajahr.evaluation.keypoints_report import measure, rich_tables, write_reports
+from ajahr.evaluation.keypoints_report import measure, sections, write_reports
+from ajahr.evaluation.tables import rich_tables
 
 
 def keypoints(
@@ -51,7 +52,7 @@ def keypoints(
     console = Console()
     if not console.is_terminal:
         console = Console(width=150)
-    for table in rich_tables(results):
+    for table in rich_tables(sections(results)):
         console.print(table)
     for path in write_reports(results, output):
         print(path)

@@ -9,38 +9,23 @@ import csv
 import dataclasses
 import io
 import itertools
-import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
-
 from ajahr.anatomy import LIMBS
-from ajahr.data.files import make_folder, write_atomic
 from ajahr.evaluation.limb_status import Scores
 from ajahr.evaluation.measured import Measured
 from ajahr.evaluation.metrics import Mean
 from ajahr.evaluation.published_hmr import ERRORS, LIMB_STATUS, METRICS
 from ajahr.evaluation.run import comparable
 from ajahr.evaluation.statistics import Interval, Paired
+from ajahr.evaluation.tables import Section, json_text, markdown, write_texts
 
 HEADINGS = {"mve_mm": "MVE", "mpjpe_mm": "MPJPE", "pa_mpjpe_mm": "PA-MPJPE"}
 NAMED = 20
 """Keys of predictions that are not finite are listed up to here; all of them are in the JSON."""
-
-
-@dataclass(frozen=True)
-class Section:
-    """A table: first ``names`` columns are words, the others numbers."""
-
-    title: str
-    heading: list[str]
-    rows: list[list[str]]
-    names: int = 2
-    note: str = ""
 
 
 def sections(results: Sequence[Measured]) -> list[Section]:
@@ -210,32 +195,9 @@ def invalid_section(results: Sequence[Measured]) -> Section:
 # -------------------------------------------------------------------------------------------- formats
 
 
-def rich_tables(results: Sequence[Measured]) -> list[Table]:
-    """For a terminal: without the breakdowns, which are in the files."""
-    tables = []
-    for section in sections(results):
-        if section.title.startswith("Error by"):
-            continue
-        table = Table(title=section.title, title_justify="left", caption=section.note or None)
-        for column, name in enumerate(section.heading):
-            table.add_column(name, justify="left" if column < section.names else "right")
-        for row in section.rows:
-            table.add_row(*row)
-        tables.append(table)
-    return tables
-
-
-def markdown(results: Sequence[Measured]) -> str:
-    """All tables as Markdown."""
-    parts = []
-    for section in sections(results):
-        lines = [f"## {section.title}", ""]
-        if section.note:
-            lines += [section.note, ""]
-        table = (section.heading, ["---"] * len(section.heading), *section.rows)
-        lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in table]
-        parts.append("\n".join(lines))
-    return "\n\n".join(parts) + "\n"
+def shown(results: Sequence[Measured]) -> list[Section]:
+    """What a terminal gets: without the breakdowns, which are in the files."""
+    return [section for section in sections(results) if not section.title.startswith("Error by")]
 
 
 def csv_text(results: Sequence[Measured]) -> str:
@@ -275,7 +237,7 @@ def as_json(results: Sequence[Measured], about: Mapping[str, Any] | None = None)
         ],
         "paper": {"errors_mm": ERRORS, "metrics": METRICS, "limb_status": LIMB_STATUS},
     }  # fmt: skip
-    return json.dumps(_plain(document), indent=1, allow_nan=False) + "\n"
+    return json_text(document)
 
 
 def write_reports(
@@ -286,12 +248,14 @@ def write_reports(
     Raises:
         UserError: the folder cannot be written to.
     """
-    folder = Path(folder)
-    make_folder(folder)
-    texts = {"hmr.md": markdown(results), "hmr.csv": csv_text(results), "hmr.json": as_json(results, about)}
-    for name, text in texts.items():
-        write_atomic(folder / name, text.encode())
-    return [folder / name for name in texts]
+    return write_texts(
+        folder,
+        {
+            "hmr.md": markdown(sections(results)),
+            "hmr.csv": csv_text(results),
+            "hmr.json": as_json(results, about),
+        },
+    )
 
 
 def _result(m: Measured) -> dict[str, Any]:
@@ -334,16 +298,6 @@ def _result(m: Measured) -> dict[str, Any]:
 
 def _short(mean: Mean) -> dict[str, Any]:
     return {"value": mean.value, "people": mean.people, "not_finite": len(mean.invalid)}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    return value
 
 
 def _interval(found: Interval | None) -> str:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rich.table import Table
-
-from ajahr.errors import UserError
 from ajahr.evaluation.keypoints_ap import Evaluation, Scores, all_scores
 from ajahr.evaluation.keypoints_licc import Licc, licc
 from ajahr.evaluation.keypoints_oks import Mode
+from ajahr.evaluation.tables import Section, json_text, markdown, write_texts
 
 PublishedRow = tuple[str, str, bool, bool, tuple[float, ...], tuple[float, ...] | None]
 PUBLISHED: tuple[PublishedRow, ...] = (
@@ -116,58 +113,21 @@ def licc_rows(results: Sequence[Result]) -> tuple[list[str], list[list[str]]]:
     return heading, rows
 
 
-SECTIONS = (("COCO and LD metrics", main_rows), ("LiCC, and LD AP (symmetric) by threshold", licc_rows))
+SECTIONS = (
+    ("COCO and LD metrics", main_rows, 2, CAPTION),
+    ("LiCC, and LD AP (symmetric) by threshold", licc_rows, 0, ""),
+)
 
 
-def rich_tables(results: Sequence[Result]) -> list[Table]:
-    """For a terminal."""
-    tables = []
-    for title, make in SECTIONS:
-        heading, rows = make(results)
-        if not rows:
-            continue
-        table = Table(title=title, title_justify="left", caption=CAPTION if make is main_rows else None)
-        for column, name in enumerate(heading):
-            table.add_column(name, justify="left" if column < 2 and make is main_rows else "right")
-        for row in rows:
-            table.add_row(*row)
-        tables.append(table)
-    return tables
-
-
-def markdown(results: Sequence[Result]) -> str:
-    """All tables as Markdown."""
-    parts = []
-    for title, make in SECTIONS:
-        heading, rows = make(results)
-        if rows:
-            lines = [f"## {title}", "", *([CAPTION, ""] if make is main_rows else [])]
-            lines += ["| " + " | ".join(r) + " |" for r in (heading, ["---"] * len(heading), *rows)]
-            parts.append("\n".join(lines))
-    return "\n\n".join(parts) + "\n"
+def sections(results: Sequence[Result]) -> list[Section]:
+    """Every table that has a row."""
+    made = [Section(title, *make(results), names=names, note=note) for title, make, names, note in SECTIONS]
+    return [section for section in made if section.rows]
 
 
 def write_reports(results: Sequence[Result], folder: str | Path) -> list[Path]:
-    """keypoints.md and keypoints.json. UserError if the folder cannot be written to."""
-    folder = Path(folder)
+    """keypoints.md and keypoints.json, each whole or as it was. UserError if the folder cannot be written to."""
     document = [{**asdict(r), "sweep": {str(t): asdict(s) for t, s in r.sweep.items()}} for r in results]
-    texts = {
-        "keypoints.md": markdown(results),
-        "keypoints.json": json.dumps(_plain(document), indent=1) + "\n",
-    }
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():
-            (folder / name).write_text(text)
-    except OSError as error:
-        raise UserError(f"cannot write to {folder}: {error.strerror}; choose another --output") from error
-    return [folder / name for name in texts]
-
-
-def _plain(tree):
-    """NaN as null: JSON has none."""
-    if isinstance(tree, dict):
-        return {key: _plain(value) for key, value in tree.items()}
-    if isinstance(tree, list):
-        return [_plain(value) for value in tree]
-    return None if isinstance(tree, float) and math.isnan(tree) else tree
+    return write_texts(
+        folder, {"keypoints.md": markdown(sections(results)), "keypoints.json": json_text(document)}
+    )

@@ -5,14 +5,11 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.table import Table
-
-from ajahr.errors import UserError
+from ajahr.evaluation.tables import Section, json_text, markdown, write_texts
 from ajahr.evaluation.tokenizer import BankScores
 from tokenizer.config import TokenizerConfig
 
@@ -136,31 +133,11 @@ SECTIONS = (
 )
 
 
-def rich_tables(entries: Sequence[Entry]) -> list[Table]:
-    """For a terminal."""
-    tables = []
-    for title, make in SECTIONS:
-        heading, rows = make(entries)
-        table = Table(title=title, title_justify="left", caption=CAPTION if title == "Table C" else None)
-        for column, name in enumerate(heading):
-            table.add_column(name, justify="left" if column < 2 else "right")
-        for row in rows:
-            table.add_row(*row)
-        tables.append(table)
-    return tables
-
-
-def markdown(entries: Sequence[Entry]) -> str:
-    """All tables as Markdown."""
-    parts = []
-    for title, make in SECTIONS:
-        heading, rows = make(entries)
-        lines = [f"## {title}", ""]
-        if title == "Table C":
-            lines += [CAPTION, ""]
-        lines += ["| " + " | ".join(r) + " |" for r in (heading, ["---"] * len(heading), *rows)]
-        parts.append("\n".join(lines))
-    return "\n\n".join(parts) + "\n"
+def sections(entries: Sequence[Entry]) -> list[Section]:
+    """Every table of the report."""
+    return [
+        Section(title, *make(entries), note=CAPTION if make is table_rows else "") for title, make in SECTIONS
+    ]
 
 
 def csv_text(entries: Sequence[Entry]) -> str:
@@ -189,7 +166,6 @@ def write_reports(entries: Sequence[Entry], folder: str | Path) -> list[Path]:
     Raises:
         UserError: the folder cannot be written to.
     """
-    folder = Path(folder)
     as_json = [
         {"name": e.name, "config": e.config.to_dict(), "scores": [dataclasses.asdict(s) for s in e.scores]}
         for e in entries
@@ -197,15 +173,11 @@ def write_reports(entries: Sequence[Entry], folder: str | Path) -> list[Path]:
     paper = [{"code_dim": s[0], "num_codes": s[1], "num_tokens": s[2]} | {
         bank: {"mpjpe_mm": m, "mve_mm": v} for bank, (m, v) in zip(PAPER_BANKS, row, strict=True)
     } for s, row in PAPER.items()]  # fmt: skip
-    texts = {
-        "table_c.md": markdown(entries),
-        "table_c.csv": csv_text(entries),
-        "table_c.json": json.dumps({"ours": as_json, "paper": paper}, indent=1) + "\n",
-    }
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():
-            (folder / name).write_text(text)
-    except OSError as error:
-        raise UserError(f"cannot write to {folder}: {error.strerror}; choose another --output") from error
-    return [folder / name for name in texts]
+    return write_texts(
+        folder,
+        {
+            "table_c.md": markdown(sections(entries)),
+            "table_c.csv": csv_text(entries),
+            "table_c.json": json_text({"ours": as_json, "paper": paper}),
+        },
+    )

@@ -6,7 +6,8 @@ import json
 
 from measured_people import invented
 
-from ajahr.evaluation.hmr_report import as_json, csv_text, errors_section, markdown, pairs, sections
+from ajahr.evaluation.hmr_report import as_json, csv_text, errors_section, pairs, sections
+from ajahr.evaluation.tables import markdown
 
 
 def test_the_papers_rows_follow_the_labels() -> None:
@@ -22,7 +23,7 @@ def test_the_papers_rows_follow_the_labels() -> None:
 def test_what_is_not_finite_is_named_everywhere() -> None:
     found = invented(nan=True)
     assert found.mean("mve_mm").value == 82 and found.mean("mve_mm").people == 5
-    text = markdown([found])
+    text = markdown(sections([found]))
     assert "Left out of the means" in text and "A3D/1" in text
     (row,) = [row for row in errors_section([found]).rows if row[1] == "ours"]
     assert row[-2:] == ["6", "1"] and row[4].startswith("82.00 [")

@@ -9,6 +9,7 @@ import pytest
 from ajahr.errors import UserError
 from ajahr.evaluation import table_c
 from ajahr.evaluation.table_c import Entry
+from ajahr.evaluation.tables import rich_tables
 from ajahr.evaluation.tokenizer import BankScores, Errors, LimbErrors
 from tokenizer.config import TokenizerConfig
 
@@ -65,7 +66,7 @@ def test_reports(tmp_path: Path) -> None:
 
 
 def test_terminal_tables_have_every_section() -> None:
-    tables = table_c.rich_tables(ENTRIES)
+    tables = rich_tables(table_c.sections(ENTRIES))
     assert [t.title for t in tables] == [title for title, _ in table_c.SECTIONS]
     assert tables[0].row_count == 9
 
