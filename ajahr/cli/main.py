@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 from ajahr import __version__
@@ -32,3 +33,7 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     return run(lambda args: dispatch("ajahr", ABOUT, __version__, COMMANDS, args), "ajahr", argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
