@@ -40,6 +40,11 @@ class Batch:
     """3D labels that are exact (rendered) or measured (motion capture): never loosened (facts 5.10)."""
     limb_levels: Int[Tensor, "batch limbs=4"]
     """0 intact .. 3 shoulder or hip, in `Limb` order; -1 unknown."""
+    residual: Float[Tensor, "batch segments=8"]
+    """Lambda of the end of a residual limb in each of `ajahr.residual_limb.segments.SEGMENTS`: 0 at the distal
+    joint, 1 at the proximal one. NaN where no limb ends, or it is not known."""
+    residual_3d: Float[Tensor, "batch segments=8 4"]
+    """x, y, z (m, not centred) of that end and confidence."""
     bpac_keypoints: Float[Tensor, "batch coco12=12 3"]
     """What BPAC-Net is shown: the COCO joints 5..16 in crop units and confidence; confidence 0 draws nothing."""
     box_center: Float[Tensor, "batch xy=2"]

@@ -1,4 +1,6 @@
-"""Limb status as probabilities that mean what they say: one temperature per head (Guo et al. 2017)."""
+"""Limb status as probabilities that mean what they say: one temperature per head (Guo et al. 2017); and standard
+deviations of residual limbs that are those of the errors.
+"""
 
 from __future__ import annotations
 
@@ -52,3 +54,17 @@ def fit_temperatures(
         optimizer.step(closure)
     bounded = _LOG_LIMIT * torch.tanh(log_temperature.detach() / _LOG_LIMIT)
     return bounded.exp().to(logits)
+
+
+def fit_std_scales(
+    squares: Float[Tensor, "segments"], counts: Float[Tensor, "segments"]
+) -> Float[Tensor, "segments"]:
+    """What standard deviations must be multiplied by to make the likelihood of held-out errors greatest.
+
+    As above, each counts as if one more error had been as large as was said: without errors it is 1.
+
+    Args:
+        squares: Sums over the validation data of (error / standard deviation)², not scaled yet.
+        counts: How many each is of.
+    """
+    return ((squares + 1) / (counts + 1)).sqrt()

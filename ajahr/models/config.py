@@ -124,6 +124,7 @@ class RegressorConfig:
             pose is the pose, so it stays what the tokenizer learned to be one (ours; no published weights).
         foreign_token_count: Let a tokenizer's decoder resample another number of tokens than its own, as
             the released code does silently (facts 9, row 7).
+        residual_head: Regress where a residual limb ends between its joints (ours; no published weights have it).
         rot6d: How six numbers are read as a rotation: rows (TokenHMR, AJAHR) or columns (HMR2.0).
     """
 
@@ -139,6 +140,7 @@ class RegressorConfig:
     token_residual: bool = True
     foreign_token_count: bool = False
     rot6d: Rot6dLayout = "row"
+    residual_head: bool = False
 
     def __post_init__(self) -> None:
         names = self.tokenizer_names
@@ -253,6 +255,7 @@ def _tiny() -> dict[str, Any]:
         "token_head": TokenHeadConfig(width=32, mixers=2, token_mlp_width=32, channel_mlp_width=64),
         "tokenizers": dict.fromkeys(TOKENIZERS["ajahr"], _TINY_TOKENIZER),
         "token_residual": False,
+        "residual_head": True,
     }
 
 

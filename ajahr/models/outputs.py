@@ -36,3 +36,10 @@ class RegressorOutput:
     keypoints_3d: Float[Tensor, "batch j44=44 3"]
     keypoints_2d: Float[Tensor, "batch j44=44 2"]
     """Crop units: the square crop is -0.5..0.5."""
+    residual_lambda: Float[Tensor, "batch segments=8"] | None = None
+    """Where a limb ends if it ends in this segment (`ajahr.residual_limb.segments.SEGMENTS`): 0 at the distal joint,
+    1 at the proximal one. Whether it ends there, `limb_levels` says. None without the residual head."""
+    residual_log_std: Float[Tensor, "batch segments=8"] | None = None
+    """Natural logarithm of its standard deviation, as learned."""
+    residual_std: Float[Tensor, "batch segments=8"] | None = None
+    """Standard deviation, calibrated; for reports, not for the loss."""

@@ -27,6 +27,7 @@ from ajahr.models.config import RegressorConfig
 from ajahr.models.decoder import Decoder
 from ajahr.models.mean_parameters import MeanParameters
 from ajahr.models.outputs import RegressorOutput
+from ajahr.models.residual_head import ResidualHead
 from ajahr.models.switch import TokenizerSwitch
 from ajahr.models.token_head import TokenHead
 from tokenizer.vqvae import PoseTokenizer
@@ -78,6 +79,10 @@ class Regressor(nn.Module):
             self.bpac = None if config.bpac is None else BpacNet(config.bpac, config.backbone.width)
             self.decoder = Decoder(config.decoder, config.backbone.width)
             self.readout = Readout(width, NUM_JOINTS if config.pose_head == "hmr2" else 1 + _HANDS)
+            self.residual_head = None
+            if config.residual_head:
+                token_width = 0 if config.bpac is None else config.backbone.width
+                self.residual_head = ResidualHead(width, token_width)
             self.token_head = None
             if config.tokenizer_names:
                 codes = config.tokenizer_config(config.tokenizer_names[0]).num_codes
@@ -122,6 +127,9 @@ class Regressor(nn.Module):
         token = self.decoder(features, bpac_token)
 
         rot6d, betas, camera = self.readout(token)
+        residual = None
+        if self.residual_head is not None:
+            residual = self.residual_head(token, None if status is None else status.token)
         code_logits = None
         if self.token_head is not None and self.switch is not None:
             code_logits = self.token_head(token)
@@ -148,6 +156,9 @@ class Regressor(nn.Module):
             joints=posed.joints,
             keypoints_3d=keypoints,
             keypoints_2d=projected,
+            residual_lambda=None if residual is None else residual.fraction,
+            residual_log_std=None if residual is None else residual.log_std,
+            residual_std=None if residual is None else residual.std,
         )
 
     # ------------------------------------------------------------------------------- steps of forward

@@ -9,7 +9,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ajahr.anatomy import JOINT_LIMB, JOINT_NAMES, LDPOSE25, PARENTS, Level, Limb, residual_end
+import numpy as np
+from jaxtyping import Float32, Integer
+
+from ajahr.anatomy import (
+    JOINT_LIMB,
+    JOINT_NAMES,
+    LDPOSE25,
+    LIMBS,
+    NUM_LEVELS,
+    NUM_LIMBS,
+    PARENTS,
+    Level,
+    Limb,
+    residual_end,
+)
 from ajahr.body.keypoints import LDPOSE_RESIDUAL_JOINTS
 from ajahr.errors import UserError
 
@@ -53,6 +67,8 @@ SEGMENTS: tuple[Segment, ...] = tuple(
     for point, anchor in zip(LDPOSE25.residual, LDPOSE_RESIDUAL_JOINTS, strict=True)
 )
 SEGMENT: dict[str, Segment] = {segment.name: segment for segment in SEGMENTS}
+SEGMENT_FLIP: tuple[int, ...] = tuple(SEGMENTS.index(segment.mirrored) for segment in SEGMENTS)
+"""Order of `SEGMENTS` after mirroring."""
 
 
 def segment_of(name: str) -> Segment:
@@ -81,3 +97,26 @@ def of_level(limb: Limb | int, level: Level | int) -> tuple[Segment, float] | No
     top = residual_end(limb, int(level) - 1)
     assert top is not None
     return SEGMENT[top], 1.0
+
+
+def _level_table() -> np.ndarray:
+    table = np.full((NUM_LIMBS, NUM_LEVELS, len(SEGMENTS)), np.nan, np.float32)
+    for limb in LIMBS:
+        for level in range(1, NUM_LEVELS):
+            found = of_level(limb, level)
+            if found is not None:
+                table[limb, level, SEGMENTS.index(found[0])] = found[1]
+    table.setflags(write=False)
+    return table
+
+
+LEVEL_FRACTIONS: np.ndarray = _level_table()
+"""(limb 4, level 4, segment 8) lambda of joint-level amputations; NaN in the other segments."""
+
+
+def fractions_of_levels(levels: Integer[np.ndarray, "*people limbs=4"]) -> Float32[np.ndarray, "*people 8"]:
+    """Lambda in every segment of people cut at joints, by `of_level`; NaN where no limb ends, or it is unknown (-1)."""
+    levels = np.asarray(levels)
+    known = np.where(levels < 0, 0, levels)
+    rows = LEVEL_FRACTIONS[np.arange(NUM_LIMBS), known]  # (people, limbs, 8): a segment is of one limb
+    return np.fmax.reduce(rows, axis=-2)

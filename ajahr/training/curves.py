@@ -20,6 +20,8 @@ PANELS: Mapping[str, tuple[str, ...]] = {
     "limb status": (
         "val/limb_accuracy", "val/limb_f1", "val/hallucinated_limb_rate", "val/false_amputation_rate",
     ),
+    "residual limbs (mm)": ("val/residual_length_mm", "val/residual_end_mm"),
+    "residual limbs, error of lambda": ("val/residual_lambda_mae",),
     "perplexity of the codebook": ("train/perplexity", "val/perplexity"),
     "share of dead codes": ("train/dead_codes", "val/dead_codes"),
 }  # fmt: skip

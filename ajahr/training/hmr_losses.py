@@ -1,4 +1,5 @@
-"""What the regressor is trained on: AJAHR's five terms (Eq. 6), with TokenHMR's loose supervision as an option.
+"""What the regressor is trained on: AJAHR's five terms (Eq. 6), with TokenHMR's loose supervision as an option, and
+the ends of residual limbs.
 
 Every term is worked out for each person first, so that a loss that is not finite can be laid at a sample's door.
 Nothing here waits for the device.
@@ -57,6 +58,7 @@ class LossConfig:
 
     Args:
         keypoints_3d, keypoints_2d, global_orient, body_pose, betas, classification: Weights of the terms.
+        residual: Weight of the ends of residual limbs, which the paper has not: nothing without the residual head.
         keypoint_norm: ``l1`` as HMR2.0 and TokenHMR compute it, ``l2`` (squared) as Eq. 6 is worded.
         reduction: Both sum over a person's joints and coordinates, so the paper's weights mean the same.
             ``mean`` is then averaged over the batch and does not change its size with it; ``sum`` is upstream's
@@ -72,6 +74,7 @@ class LossConfig:
     body_pose: float = 1e-3
     betas: float = 5e-4
     classification: float = 1e-2
+    residual: float = 0.1
     keypoint_norm: Literal["l1", "l2"] = "l1"
     reduction: Literal["mean", "sum"] = "mean"
     amputated_regions: float = 1.0
@@ -89,6 +92,7 @@ class LossTerms(NamedTuple):
     body_pose: Float[Tensor, ""]
     betas: Float[Tensor, ""]
     classification: Float[Tensor, ""]
+    residual: Float[Tensor, ""]
     per_person: Float[Tensor, " batch"]
     """Weighted sum of a person's own terms, without gradient: tells whose are not finite."""
 
@@ -125,6 +129,7 @@ class HmrLoss(nn.Module):
         sharp_2d, loss_2d = self._keypoints_2d(output, batch)
         orient, pose = self._rotations(output, batch, absent)
         cross_entropy, labelled = _cross_entropy(output.limb_logits, batch.limb_levels)
+        likelihood, ends = _residual_likelihood(output, batch)
         people = {
             "keypoints_3d": self._keypoints_3d(output, batch, absent, sharp_2d),
             "keypoints_2d": loss_2d,
@@ -132,10 +137,12 @@ class HmrLoss(nn.Module):
             "body_pose": pose,
             "betas": self._betas(output, batch),
             "classification": cross_entropy.sum(-1),
+            "residual": likelihood.sum(-1),
         }
         terms = {name: self._reduce(value) for name, value in people.items()}
         per_head = cross_entropy.sum(0) / labelled.sum(0).clamp(min=1)  # nobody labelled: 0, not 0 / 0
         terms["classification"] = per_head.sum()
+        terms["residual"] = likelihood.sum() / ends.sum().clamp(min=1)
         total = sum_weighted(self.config, terms)
         return LossTerms(total, **terms, per_person=sum_weighted(self.config, people).detach())
 
@@ -250,3 +257,22 @@ def _cross_entropy(
         _full(logits).flatten(0, 1), limb_levels.flatten().long(), ignore_index=-1, reduction="none"
     )
     return flat.view(limb_levels.shape), known
+
+
+def _residual_likelihood(
+    output: RegressorOutput, batch: Batch
+) -> tuple[Float[Tensor, "batch segments=8"], Bool[Tensor, "batch segments=8"]]:
+    """Negative log likelihood of the labelled lambdas (without its constant), 0 elsewhere, and which are labelled.
+
+    Its gradient is multiplied by the standard deviation, as a constant (beta-NLL, Seitzer et al. 2022, beta 1/2):
+    by itself the likelihood pulls hardest at ends that are good already, and the others are left to be called
+    uncertain.
+    """
+    known = torch.isfinite(batch.residual)
+    if output.residual_lambda is None or output.residual_log_std is None:
+        return torch.zeros(known.shape, device=known.device), known
+    error = _difference(output.residual_lambda, batch.residual, known)
+    log_std = _full(output.residual_log_std)
+    value = log_std + (error * (-log_std).exp()).square() / 2
+    learned = value * log_std.detach().exp()
+    return torch.where(known, value.detach() + learned - learned.detach(), 0.0), known

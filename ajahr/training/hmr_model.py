@@ -33,6 +33,7 @@ class ModelSpec:
         keypoint_noise: Noise on its keypoints, percent (Table 4a).
         drop_path: Of the backbone; None: the preset's.
         checkpointing: Recompute the backbone's blocks in the backward pass: less memory, more time.
+        residual_head: Whether it regresses the ends of residual limbs; None: the preset's.
         whole: Every size by hand, instead of all of the above.
     """
 
@@ -44,6 +45,7 @@ class ModelSpec:
     keypoint_noise: float = 0.0
     drop_path: float | None = None
     checkpointing: bool = False
+    residual_head: bool | None = None
     whole: RegressorConfig | None = None
 
     def config(self) -> RegressorConfig:
@@ -54,6 +56,8 @@ class ModelSpec:
         backbone = replace(config.backbone, checkpointing=self.checkpointing)
         if self.drop_path is not None:
             backbone = replace(backbone, drop_path=self.drop_path)
+        if self.residual_head is not None:
+            config = replace(config, residual_head=self.residual_head)
         bpac = None
         if self.bpac and config.bpac is not None:
             bpac = replace(config.bpac, inputs=self.bpac_inputs, noise_ratio=self.keypoint_noise)

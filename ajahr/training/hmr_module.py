@@ -33,11 +33,15 @@ from ajahr.training.hmr_model import (
 )
 from ajahr.training.hmr_validation import Meter, person_errors
 from ajahr.training.loss_watch import LossWatch
+from ajahr.training.residual_validation import ResidualMeter
 from tokenizer.checkpoints import read_checkpoint
 
 _STAMP = "regressor"
 _STATE_PREFIX = "regressor."
-_LOGGED = ("total", "keypoints_3d", "keypoints_2d", "global_orient", "body_pose", "betas", "classification")
+_LOGGED = (
+    "total", "keypoints_3d", "keypoints_2d", "global_orient", "body_pose", "betas", "classification",
+    "residual",
+)  # fmt: skip
 
 
 class HmrModule(pl.LightningModule):
@@ -59,13 +63,15 @@ class HmrModule(pl.LightningModule):
         warmup_steps: Steps over which the learning rate rises linearly.
         schedule: ``constant``, as upstream, or ``cosine`` down to 1 % at the last step (trainer.max_steps).
         label_switch_steps: Steps in which the labels choose the tokenizer, until BPAC-Net knows something.
-        calibrate: Fit BPAC-Net's temperatures after every validation, on its data.
+        calibrate: Fit BPAC-Net's temperatures and the residual head's standard deviations after every validation, on
+            its data.
         seed: Of what is random in a step (drop path, noise). A step's numbers depend on it and the step alone,
             so a resumed run draws what an uninterrupted one would have.
 
     Logged per step: ``train/`` total and its terms. Per validation: ``val/`` total and terms, mpjpe_mm, pa_mpjpe_mm,
     mve_mm (also of amputees and intact people), limb_accuracy, limb_precision, limb_recall, limb_f1,
-    hallucinated_limb_rate, false_amputation_rate, not_finite, and ``val/score``, mve_mm + pa_mpjpe_mm, to select
+    hallucinated_limb_rate, false_amputation_rate, not_finite, with the residual head residual_lambda_mae,
+    residual_length_mm, residual_end_mm and residual_coverage_95, and ``val/score``, mve_mm + pa_mpjpe_mm, to select
     checkpoints by: a limb drawn or removed wrongly shows in both. Without 3D labels it is the loss.
     """
 
@@ -103,6 +109,7 @@ class HmrModule(pl.LightningModule):
         self.label_switch_steps, self.calibrate, self.seed = label_switch_steps, calibrate, seed
         self._watch = LossWatch()
         self._meter: Meter | None = None
+        self._ends: ResidualMeter | None = None
         self._loss_sums: Tensor | None = None
         self._from_checkpoint = False
 
@@ -115,7 +122,8 @@ class HmrModule(pl.LightningModule):
         self.regressor = build_regressor(self.spec, self.tokenizers, self.body_file, self.gender)
         self.regressor.set_trainable(self.fine_tune)
         bpac = self.regressor.bpac
-        if bpac is not None and not self.spec.config().bpac_cross_attention:
+        config = self.regressor.config
+        if bpac is not None and not (config.bpac_cross_attention or config.residual_head):
             bpac.projection.requires_grad_(False)  # nothing reads it: DDP would wait for its gradient
 
     @property
@@ -164,25 +172,27 @@ class HmrModule(pl.LightningModule):
         return batch.limb_levels if self.global_step < self.label_switch_steps else None
 
     def on_validation_epoch_start(self) -> None:
-        self._meter = Meter(self.device)
+        self._meter, self._ends = Meter(self.device), ResidualMeter(self.device)
         self._loss_sums = torch.zeros(len(_LOGGED) + 1, dtype=torch.double, device=self.device)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        assert self._meter is not None and self._loss_sums is not None
+        assert self._meter is not None and self._ends is not None and self._loss_sums is not None
         output = self(batch)
         absent = absent_joints(batch.limb_levels, self.loss._absent_table)
         self._meter.add(person_errors(output, batch, self.body, absent), output, batch.limb_levels)
+        self._ends.add(output, batch, self.body)
         terms: LossTerms = self.loss(output, batch)
         values = [getattr(terms, name).double() for name in _LOGGED]
         people = float(len(batch)) if self.loss.config.reduction == "mean" else 1.0
         self._loss_sums += torch.stack([*values, values[0].new_ones(())]) * people
 
     def on_validation_epoch_end(self) -> None:
-        assert self._meter is not None and self._loss_sums is not None
+        assert self._meter is not None and self._ends is not None and self._loss_sums is not None
         self._meter.reduce(self._sum_over_ranks)
+        self._ends.reduce(self._sum_over_ranks)
         *sums, count = self._sum_over_ranks(self._loss_sums).tolist()
         values = {name: value / max(count, 1.0) for name, value in zip(_LOGGED, sums, strict=True)}
-        values |= self._meter.results()
+        values |= self._meter.results() | self._ends.results()
         values["score"] = (
             values["mve_mm"] + values["pa_mpjpe_mm"] if "mve_mm" in values and "pa_mpjpe_mm" in values
             else values.get("pa_mpjpe_mm", values["total"])
@@ -191,7 +201,9 @@ class HmrModule(pl.LightningModule):
         self.log("score", values["score"], prog_bar=True, logger=False, sync_dist=True)
         if self.calibrate and self.trainer.state.fn == "fit" and not self.trainer.sanity_checking:
             self._calibrate(self._meter)
-        self._meter = self._loss_sums = None
+            if self.regressor.residual_head is not None:
+                self.regressor.residual_head.std_scale.copy_(self._ends.std_scales())
+        self._meter = self._ends = self._loss_sums = None
 
     def on_test_epoch_start(self) -> None:
         self.on_validation_epoch_start()

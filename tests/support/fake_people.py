@@ -58,6 +58,8 @@ def people_rows(count: int, seed: int = 0, size: tuple[int, int] = (320, 240)) -
     rows["betas"] = rng.normal(0, 1, (count, 10))
     rows["has_betas"] = True
     rows["levels"] = 0
+    rows["residual"] = rng.uniform(0, 1, (count, 8))
+    rows["residual_3d"] = rng.uniform(0, 1, (count, 8, 4))
     return rows
 
 

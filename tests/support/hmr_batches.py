@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ajahr.data.batch import Batch
+from ajahr.residual_limb.segments import fractions_of_levels
 
 
 def rotations(generator: torch.Generator, *lead: int, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -26,6 +27,9 @@ def random_batch(
     points_2d = torch.cat([uniform(count, 44, 2) - 0.5, 0.2 + 0.8 * uniform(count, 44, 1)], -1)
     points_3d = torch.cat([uniform(count, 44, 3) - 0.5, 0.2 + 0.8 * uniform(count, 44, 1)], -1)
     keypoints = torch.cat([uniform(count, 12, 2) - 0.5, uniform(count, 12, 1)], -1)
+    levels = torch.randint(0, 4, (count, 4), generator=g)
+    ends = torch.from_numpy(fractions_of_levels(levels.numpy())).to(dtype)
+    ends_3d = torch.cat([torch.zeros(count, 8, 3, dtype=dtype), (ends < 1).to(dtype)[..., None]], -1)
     return Batch(
         image=uniform(count, 3, image, image),
         keypoints_2d=points_2d,
@@ -35,7 +39,9 @@ def random_batch(
         has_pose=torch.ones(count, 24, dtype=torch.bool),
         has_betas=torch.ones(count, dtype=torch.bool),
         trusted_3d=torch.arange(count) % 2 == 0,
-        limb_levels=torch.randint(0, 4, (count, 4), generator=g),
+        limb_levels=levels,
+        residual=ends,
+        residual_3d=ends_3d,
         bpac_keypoints=keypoints,
         box_center=100 + 50 * uniform(count, 2),
         box_size=100 + 50 * uniform(count),

@@ -25,6 +25,7 @@ from ajahr.data.hmr.samples import BPAC_J44
 from ajahr.geometry.cameras import hmr_focal_length
 from ajahr.geometry.crops import CROP_SIZE
 from ajahr.geometry.rotations_np import mirror_rotvec, rotvec_to_rotmat
+from ajahr.residual_limb.segments import SEGMENT_FLIP
 
 IMAGE_MEAN = (0.485, 0.456, 0.406)
 IMAGE_STD = (0.229, 0.224, 0.225)
@@ -133,6 +134,11 @@ class Collate:
         keypoints_3d[..., :3] = keypoints_3d[..., :3] @ turn.transpose(0, 2, 1)
         keypoints_3d[..., 3] = np.clip(keypoints_3d[..., 3], 0, 1)
 
+        residual, ends = column["residual"].copy(), column["residual_3d"].astype(np.float64)
+        residual[flip] = residual[flip][:, list(SEGMENT_FLIP)]
+        ends[flip] = ends[flip][:, list(SEGMENT_FLIP)] * (-1, 1, 1, 1)
+        ends[..., :3] = ends[..., :3] @ turn.transpose(0, 2, 1)
+
         levels = column["levels"].astype(np.int64)
         levels[flip] = levels[flip][:, list(LIMB_FLIP)]
         absent = J44.absent(np.maximum(levels, 0))
@@ -151,6 +157,8 @@ class Collate:
             "has_betas": column["has_betas"],
             "trusted_3d": column["trusted_3d"],
             "limb_levels": levels,
+            "residual": residual,
+            "residual_3d": ends.astype(np.float32),
             "bpac_keypoints": self._bpac(crops, keypoints_2d, absent, affine, size),
             "box_center": center,
             "box_size": placements.side.astype(np.float32),

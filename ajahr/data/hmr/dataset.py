@@ -33,7 +33,7 @@ _TRIES = 20
 _BPAC = np.array(BPAC_J44)
 COLUMNS = (
     "center", "side", "keypoints_2d", "keypoints_3d", "pose", "has_pose", "betas", "has_betas", "trusted_3d",
-    "levels", "intact_2d", "hidden", "focal_length", "image_size",
+    "levels", "intact_2d", "hidden", "residual", "residual_3d", "focal_length", "image_size",
 )  # fmt: skip
 """Labels a crop carries: `ajahr.data.hmr.samples`."""
 

@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float32, Int, Num
 from ajahr.anatomy import BPAC_KEYPOINTS, J44, J44_FROM_COCO17
 from ajahr.data.hmr.pictures import PictureStore
 from ajahr.geometry.crops import crop_side
+from ajahr.residual_limb.segments import fractions_of_levels
 
 UNKNOWN_LEVEL = -1
 GENDER_CODES = ("neutral", "male", "female")
@@ -37,6 +38,8 @@ _LABELS: list[tuple[Any, ...]] = [
     ("intact_2d", "f4", (12, 2)),  # where the BPAC keypoints of the intact body are, px; NaN: not known
     ("hidden", "?", (12,)),  # BPAC keypoints known to be covered or outside the picture
     ("gender", "u1"),  # GENDER_CODES
+    ("residual", "f4", (8,)),  # lambda of a limb's end in each of `SEGMENTS`; NaN: none, or not known
+    ("residual_3d", "f4", (8, 4)),  # that end, camera frame, m, confidence
     ("transl", "f4", (3,)),  # SMPL's, camera frame, m; NaN: not known
     ("focal_length", "f4"),  # px; NaN: not known
     ("image_size", "f4", (2,)),  # width, height; NaN: known when the picture is read
@@ -58,7 +61,7 @@ def empty_rows(count: int, names: list[str] | None = None) -> np.ndarray:
     """``count`` rows in which nothing is known yet; ``names``, of which the longest must fit."""
     rows = np.zeros(count, row_dtype(max((len(n.encode()) for n in names or [""]), default=1)))
     rows["levels"] = UNKNOWN_LEVEL
-    for name in ("intact_2d", "transl", "focal_length", "image_size"):
+    for name in ("intact_2d", "residual", "transl", "focal_length", "image_size"):
         rows[name] = np.nan
     rows["file"] = -1
     return rows
@@ -70,6 +73,12 @@ def set_box(
     """Boxes of (width, height) px, enlarged already (x 1.2), to the square crops of the HMR2 lineage."""
     rows["center"] = center
     rows["side"] = crop_side(size)
+
+
+def end_at_joints(rows: np.ndarray) -> None:
+    """Residual ends of people cut at joints: lambda 0, or 1 at a shoulder or hip. For datasets whose cuts lie there
+    exactly (A3D's and ours), never for photographs, whose classes say only between which joints a limb ends."""
+    rows["residual"] = fractions_of_levels(rows["levels"].astype(np.int64))
 
 
 def hide_absent(rows: np.ndarray) -> None:
@@ -99,6 +108,8 @@ class PersonSample:
     has_betas: bool
     trusted_3d: bool
     limb_levels: Int[np.ndarray, "limbs=4"]
+    residual: Float32[np.ndarray, "segments=8"]
+    residual_3d: Float32[np.ndarray, "segments=8 4"]
     gender: str
     transl: Float32[np.ndarray, "xyz=3"]
     """NaN where it is not known."""
@@ -139,6 +150,8 @@ class PeopleTable:
             has_betas=bool(row["has_betas"]),
             trusted_3d=bool(row["trusted_3d"]),
             limb_levels=row["levels"].astype(np.int64),
+            residual=row["residual"],
+            residual_3d=row["residual_3d"],
             gender=GENDER_CODES[row["gender"]],
             transl=row["transl"],
         )

@@ -12,7 +12,7 @@ import numpy as np
 
 from ajahr.anatomy import J44
 from ajahr.data.hmr.pictures import PictureStore
-from ajahr.data.hmr.samples import PeopleTable
+from ajahr.data.hmr.samples import PeopleTable, end_at_joints
 from ajahr.data.readers.hmr2_npz import base_rows, finish, hide_origin, read_hmr2_npz
 from ajahr.data.readers.npz_file import column_names, numbers, read_columns
 from ajahr.errors import UserError
@@ -37,7 +37,9 @@ def read_a3d_people(path: str | Path, images: str | Path, *, name: str = "") -> 
     """
     path = Path(path)
     if "gt_2d_kpts" not in column_names(path):
-        return read_hmr2_npz(path, images, name=name, body_3d=True, trusted_3d=True)
+        table = read_hmr2_npz(path, images, name=name, body_3d=True, trusted_3d=True)
+        end_at_joints(table.rows)
+        return table
     columns = read_columns(path, _H36M_REQUIRED, _H36M_OPTIONAL)
     rows = base_rows(columns, path, 1.0)
     count = len(rows)
@@ -62,4 +64,5 @@ def read_a3d_people(path: str | Path, images: str | Path, *, name: str = "") -> 
         rows["transl"] = numbers(columns, "cam_t", (count, 3), path)
     hide_origin(rows)
     finish(rows, "labels")
+    end_at_joints(rows)
     return PeopleTable(name or path.stem, rows, PictureStore(images))

@@ -19,6 +19,7 @@ from ajahr.data.hmr.samples import (
     GENDER_CODES,
     PeopleTable,
     empty_rows,
+    end_at_joints,
     hide_absent,
     set_box,
 )
@@ -26,6 +27,7 @@ from ajahr.data.npz import NpzArrays
 from ajahr.data.record import OCCLUDED
 from ajahr.data.shards import index_shard
 from ajahr.errors import UserError
+from ajahr.residual_limb.segments import SEGMENTS
 
 _GENDER = {name[0]: code for code, name in enumerate(GENDER_CODES)}
 
@@ -93,6 +95,7 @@ def _shard_rows(
         if levels.size and not 0 <= levels.min() <= levels.max() < NUM_LEVELS:
             raise ValueError(f"limb_levels are 0..3, got {levels.min()}..{levels.max()}")
         rows["levels"] = levels
+        _fill_residual(rows, arrays)
         rows["gender"] = [_GENDER[str(letter)] for letter in arrays["gender"]]
         rows["transl"] = arrays["transl"]
         rows["focal_length"] = arrays["focal_length"]
@@ -114,6 +117,26 @@ def _shard_rows(
     rows["length"] = [members[key]["jpg"].size for key in keys]
     kept = np.flatnonzero(keep)
     return rows[keep], [twins[i] for i in kept], [persons[i] for i in kept]
+
+
+def _fill_residual(rows: np.ndarray, arrays: NpzArrays) -> None:
+    """Lambda and end of each residual limb: the cut's own (since schema version 3), else the joint it was cut at."""
+    end_at_joints(rows)
+    if "residual_lambda" in arrays:
+        own = arrays["residual_lambda"]
+        if own.size and not (np.isnan(own) | ((own >= 0) & (own <= 1))).all():
+            raise ValueError("residual_lambda is 0..1, or NaN where no limb ends")
+        rows["residual"] = np.where(np.isnan(own), rows["residual"], own)
+    fraction = rows["residual"][..., None]
+    anchor, upstream = (
+        arrays["joints_3d"][:, [getattr(s, end) for s in SEGMENTS]] for end in ("anchor", "upstream")
+    )
+    ends = anchor + fraction * (upstream - anchor)
+    if "residual_end_3d" in arrays:
+        ends = np.where(np.isnan(arrays["residual_end_3d"]), ends, arrays["residual_end_3d"])
+    left = fraction < 1  # a shoulder or hip disarticulation leaves no end
+    rows["residual_3d"][..., :3] = np.where(left, ends, 0)
+    rows["residual_3d"][..., 3] = left[..., 0]
 
 
 def _place_lost_limbs(rows: np.ndarray, twins: list[str], persons: list[int]) -> None:

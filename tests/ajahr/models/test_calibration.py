@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ajahr.errors import UserError
-from ajahr.models.calibration import fit_temperatures
+from ajahr.models.calibration import fit_std_scales, fit_temperatures
 
 
 def test_finds_the_temperatures_that_made_the_labels() -> None:
@@ -46,3 +46,19 @@ def test_nan() -> None:
 
 def test_nothing_to_fit() -> None:
     assert fit_temperatures(torch.zeros(0, 4, 4), torch.zeros(0, 4, dtype=torch.long)).eq(1).all()
+
+
+def test_scaled_standard_deviations_are_those_of_the_errors() -> None:
+    generator = torch.Generator().manual_seed(0)
+    true = torch.linspace(0.3, 3, 8)
+    said = 0.1 + torch.rand(20_000, 8, generator=generator)
+    errors = true * said * torch.randn(20_000, 8, generator=generator)
+    scales = fit_std_scales((errors / said).square().sum(0), torch.full((8,), 20_000.0))
+    torch.testing.assert_close(scales, true, atol=0, rtol=0.03)
+    within = (errors.abs() <= 1.96 * scales * said).float().mean(0)
+    torch.testing.assert_close(within, torch.full((8,), 0.95), atol=0.01, rtol=0)
+
+
+def test_standard_deviations_without_errors_stay() -> None:
+    scales = fit_std_scales(torch.tensor([0.0, 0.0]), torch.tensor([0.0, 99.0]))
+    assert scales[0] == 1 and 0 < scales[1] < 0.2

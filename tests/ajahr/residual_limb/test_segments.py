@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from ajahr.anatomy import JOINT, LIMBS, Limb
+from ajahr.anatomy import JOINT, LIMB_FLIP, LIMBS, Limb
 from ajahr.errors import UserError
-from ajahr.residual_limb.segments import SEGMENT, SEGMENTS, of_level, segment_of
+from ajahr.residual_limb.segments import (
+    SEGMENT,
+    SEGMENT_FLIP,
+    SEGMENTS,
+    fractions_of_levels,
+    of_level,
+    segment_of,
+)
 
 
 def test_each_bone_by_its_joints() -> None:
@@ -36,3 +44,18 @@ def test_names_people_write() -> None:
     assert segment_of("Left below-knee") == SEGMENT["left_below_knee_res"]
     with pytest.raises(UserError, match="choose among left above elbow"):
         segment_of("left below hip")
+
+
+def test_table_of_levels_is_of_level_limb_by_limb() -> None:
+    levels = np.stack(np.meshgrid(*[np.arange(-1, 4)] * 4), -1).reshape(-1, 4)
+    found = fractions_of_levels(levels)
+    for person, row in zip(found[::7], levels[::7], strict=True):
+        expected = np.full(8, np.nan)
+        for limb in LIMBS:
+            end = None if row[limb] < 0 else of_level(limb, int(row[limb]))
+            if end is not None:
+                expected[SEGMENTS.index(end[0])] = end[1]
+        np.testing.assert_array_equal(person, expected)
+    mirrored = fractions_of_levels(levels[:, list(LIMB_FLIP)])
+    np.testing.assert_array_equal(found[:, list(SEGMENT_FLIP)], mirrored)
+    assert [SEGMENT_FLIP[i] for i in SEGMENT_FLIP] == list(range(8))

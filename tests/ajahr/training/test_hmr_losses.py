@@ -281,3 +281,58 @@ def test_mean_does_not_grow_with_the_batch() -> None:
 def test_wrong_tables() -> None:
     with pytest.raises(UserError, match="22 thresholds; give 23"):
         LooseSupervision(keypoints_2d=(0.0,) * 44, body_pose=(0.0,) * 22, global_orient=0.4)
+
+
+# ------------------------------------------------------------------------------------- residual limbs
+
+
+def with_ends(batch: Batch, seed: int = 2) -> RegressorOutput:
+    g = torch.Generator().manual_seed(seed)
+    fraction = torch.rand(len(batch), 8, generator=g, dtype=torch.float64).to(batch.betas).requires_grad_()
+    log_std = (
+        (-3 * torch.rand(len(batch), 8, generator=g, dtype=torch.float64)).to(batch.betas).requires_grad_()
+    )
+    return dataclasses.replace(output_for(batch), residual_lambda=fraction, residual_log_std=log_std)
+
+
+def test_twin_of_the_likelihood_of_ends() -> None:
+    batch = random_batch(5, dtype=torch.float64)
+    out = with_ends(batch)
+    terms = HmrLoss(LossConfig(residual=1.0))(out, batch)
+    assert out.residual_lambda is not None and out.residual_log_std is not None
+    values = []
+    gradients = torch.zeros_like(out.residual_lambda)
+    known = torch.isfinite(batch.residual).nonzero().tolist()
+    for i, k in known:
+        mean = float(out.residual_lambda[i, k].detach())
+        std = math.exp(float(out.residual_log_std[i, k].detach()))
+        normal = torch.distributions.Normal(mean, std)
+        nll = -normal.log_prob(batch.residual[i, k]) - 0.5 * math.log(2 * math.pi)
+        values.append(nll)
+        gradients[i, k] = std * (mean - float(batch.residual[i, k])) / std**2 / len(known)
+    torch.testing.assert_close(terms.residual, torch.stack(values).mean().to(terms.residual))
+    terms.total.backward()
+    torch.testing.assert_close(out.residual_lambda.grad, gradients)
+    assert bool((out.residual_log_std.grad != 0).eq(torch.isfinite(batch.residual)).all())
+
+
+def test_ends_that_are_not_known_have_no_say() -> None:
+    batch = random_batch(4)
+    batch.residual[:] = torch.nan
+    out = with_ends(batch)
+    terms = HmrLoss()(out, batch)
+    assert terms.residual.item() == 0 and bool(torch.isfinite(terms.total))
+    terms.total.backward()
+    assert out.residual_lambda is not None and not out.residual_lambda.grad.any()
+    without = HmrLoss()(output_for(random_batch(4)), random_batch(4))
+    assert without.residual.item() == 0, "no head, no term"
+
+
+def test_an_end_that_is_not_finite_is_laid_at_its_door() -> None:
+    batch = random_batch(4)
+    out = with_ends(batch)
+    person = int(torch.isfinite(batch.residual).any(1).nonzero()[0])
+    broken = out.residual_lambda.detach().clone()
+    broken[person] = torch.nan
+    terms = HmrLoss()(dataclasses.replace(out, residual_lambda=broken), batch)
+    assert torch.isfinite(terms.per_person).logical_not().nonzero().flatten().tolist() == [person]

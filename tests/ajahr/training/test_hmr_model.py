@@ -31,6 +31,7 @@ def test_every_setting_reaches_the_config() -> None:
         "keypoint_noise": (50.0, lambda c: c.bpac.noise_ratio == 50),
         "drop_path": (0.1, lambda c: c.backbone.drop_path == 0.1),
         "checkpointing": (True, lambda c: c.backbone.checkpointing),
+        "residual_head": (True, lambda c: c.residual_head),
         "whole": (smallest(), lambda c: c.name == "smallest"),
     }
     assert set(changed) == set(ModelSpec.__dataclass_fields__)

@@ -21,6 +21,7 @@ from ajahr.training.hmr_data import HmrDataModule
 from ajahr.training.hmr_losses import LossConfig, absent_joints
 from ajahr.training.hmr_model import ModelSpec
 from ajahr.training.hmr_module import HmrModule, load_trained, parameter_groups
+from ajahr.training.residual_validation import ResidualMeter
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning"),
@@ -95,13 +96,43 @@ def test_overfits_one_batch(tokenizers: dict[str, Path]) -> None:
     assert torch.equal(output.limb_levels, batch.limb_levels)
 
 
+def test_overfits_the_ends_of_residual_limbs(tokenizers: dict[str, Path]) -> None:
+    """Means and standard deviations both, and the stated ones are calibrated by a validation."""
+    module = build(
+        tokenizers,
+        learning_rate=0.01,
+        weight_decay=0.0,
+        loss=LossConfig(residual=1.0),
+        config={"residual_head": True},
+    )
+    batch = people(module)
+    known = torch.isfinite(batch.residual)
+    batch.residual[known] = torch.linspace(0.1, 0.9, int(known.sum()))
+    optimizer = module.configure_optimizers()["optimizer"]
+    for _ in range(70):
+        step(module, optimizer, batch)
+    with torch.no_grad():
+        output = module.training_output(batch)
+    assert output.residual_lambda is not None and output.residual_std is not None
+    assert float((output.residual_lambda - batch.residual)[known].abs().mean()) < 0.02
+    assert float(output.residual_std[known].mean()) < 0.1
+    meter = ResidualMeter("cpu")
+    meter.add(output, batch, module.body)
+    scales = meter.std_scales()
+    module.regressor.residual_head.std_scale.copy_(scales)
+    with torch.no_grad():
+        again = module.training_output(batch)
+    torch.testing.assert_close(again.residual_std, again.residual_log_std.exp() * scales)
+
+
 @pytest.mark.parametrize(("pose_head", "bpac"), HEADS)
 def test_every_parameter_that_learns_gets_a_gradient(
     tokenizers: dict[str, Path], pose_head: str, bpac: bool
 ) -> None:
     """What DDP asks for; and the frozen tokenizers stay as they are."""
-    for attends in (True, False):
-        module = build(tokenizers, pose_head, bpac, config={"bpac_cross_attention": attends})
+    for attends, ends in ((True, True), (True, False), (False, True), (False, False)):
+        changes = {"bpac_cross_attention": attends, "residual_head": ends}
+        module = build(tokenizers, pose_head, bpac, config=changes)
         before = {k: v.clone() for k, v in module.regressor.state_dict().items()}
         optimizer = module.configure_optimizers()["optimizer"]
         step(module, optimizer, people(module))

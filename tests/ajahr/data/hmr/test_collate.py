@@ -20,6 +20,7 @@ from ajahr.data.hmr.dataset import CropConfig, Crops, HmrDataset
 from ajahr.data.hmr.detector_noise import DetectorNoise
 from ajahr.data.hmr.samples import BPAC_J44
 from ajahr.geometry.crops import apply_affine, crop_affine
+from ajahr.residual_limb.segments import SEGMENT, SEGMENTS
 
 TRUTH = DetectorNoise(mode="truth")
 
@@ -53,6 +54,8 @@ def test_plain_crops(crops):
     assert batch.image_size.tolist() == [[320, 240]] * 4
     assert batch.focal_length[0] == pytest.approx(5000 / 256 * 320), "HMR's guess where the file says nothing"
     assert batch.keys[2] == "people/2.jpg"
+    np.testing.assert_array_equal(batch.residual, columns["residual"])
+    np.testing.assert_allclose(batch.residual_3d, columns["residual_3d"], atol=1e-6)
 
 
 def test_rotation_turns_root_and_3d_and_nothing_else(crops):
@@ -62,6 +65,8 @@ def test_rotation_turns_root_and_3d_and_nothing_else(crops):
     torch.testing.assert_close(turned.keypoints_3d[..., :3], plain.keypoints_3d[..., :3] @ about_z.T)
     torch.testing.assert_close(turned.pose_rotmat[:, 0], about_z @ plain.pose_rotmat[:, 0])
     torch.testing.assert_close(turned.pose_rotmat[:, 1:], plain.pose_rotmat[:, 1:])
+    torch.testing.assert_close(turned.residual_3d[..., :3], plain.residual_3d[..., :3] @ about_z.T)
+    torch.testing.assert_close(turned.residual, plain.residual)
     # a point right of the centre moves up (facts 3.9): the same turn in the picture
     known = plain.keypoints_2d[..., 2] > 0
     expected = plain.keypoints_2d[..., :2] @ about_z[:2, :2].T
@@ -76,6 +81,14 @@ def test_flip_changes_sides_of_everything(crops):
     np.testing.assert_allclose(mirrored.keypoints_2d[0, left, 1], plain.keypoints_2d[0, right, 1], atol=1e-5)
     np.testing.assert_allclose(
         mirrored.keypoints_3d[0, left] * torch.tensor([-1, 1, 1, 1]), plain.keypoints_3d[0, right]
+    )
+    here, there = (
+        SEGMENTS.index(SEGMENT["left_below_knee_res"]),
+        SEGMENTS.index(SEGMENT["right_below_knee_res"]),
+    )
+    torch.testing.assert_close(mirrored.residual[:, here], plain.residual[:, there])
+    torch.testing.assert_close(
+        mirrored.residual_3d[:, here], plain.residual_3d[:, there] * torch.tensor([-1, 1, 1, 1])
     )
     sign = torch.diag(torch.tensor([-1.0, 1, 1]))
     torch.testing.assert_close(mirrored.pose_rotmat, sign @ plain.pose_rotmat[:, list(JOINT_FLIP)] @ sign)
@@ -96,6 +109,7 @@ def test_mirrored_and_turned_labels_describe_one_body():
         "has_betas": np.ones(1, bool), "trusted_3d": np.ones(1, bool), "levels": np.zeros((1, 4), np.int8),
         "intact_2d": np.full((1, 12, 2), np.nan, np.float32), "hidden": np.zeros((1, 12), bool),
         "focal_length": np.full(1, 1000, np.float32), "image_size": np.full((1, 2), 300, np.float32),
+        "residual": np.full((1, 8), np.nan, np.float32), "residual_3d": np.zeros((1, 8, 4), np.float32),
         "center": np.full((1, 2), 150, np.float32), "side": np.full(1, 200, np.float32),
     }  # fmt: skip
     place = Placements(np.full((1, 2), 150.0), np.full(1, 200.0), np.array([0.4]), np.array([True]))

@@ -7,7 +7,7 @@ import pytest
 from fake_people import people_table
 
 from ajahr.anatomy import J44
-from ajahr.data.hmr.samples import assume_limbs, empty_rows, hide_absent, set_box
+from ajahr.data.hmr.samples import assume_limbs, empty_rows, end_at_joints, hide_absent, set_box
 
 
 def test_nothing_is_known_of_a_new_row():
@@ -57,3 +57,13 @@ def test_sample_and_subset(tmp_path):
     np.testing.assert_array_equal(sample.pose_rotvec, table.rows["pose"][2])
     assert table.known_amputee().tolist() == [False, False, True]
     assert len(table.subset(table.known_amputee())) == 1
+
+
+def test_ends_at_joints_where_levels_are_known():
+    rows = empty_rows(3)
+    assert np.isnan(rows["residual"]).all() and not rows["residual_3d"].any()
+    rows["levels"][1:] = ((0, 3, 1, 0), (0, 0, 0, 0))
+    end_at_joints(rows)
+    known = np.isfinite(rows["residual"])
+    assert known.sum(1).tolist() == [0, 2, 0]
+    assert sorted(rows["residual"][1][known[1]].tolist()) == [0, 1]

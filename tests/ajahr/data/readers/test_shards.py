@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from fake_dataset import write_dataset
 
-from ajahr.anatomy import J44
+from ajahr.anatomy import J44, LIMBS
 from ajahr.data.dataset import open_dataset
 from ajahr.data.hmr.collate import to_batch
 from ajahr.data.hmr.dataset import CropConfig, HmrDataset
@@ -14,6 +14,7 @@ from ajahr.data.hmr.samples import BPAC_J44
 from ajahr.data.npz import npz_bytes, read_npz
 from ajahr.data.readers.shards import read_shards
 from ajahr.errors import UserError
+from ajahr.residual_limb.segments import SEGMENT, SEGMENTS, of_level
 
 
 @pytest.fixture
@@ -85,6 +86,7 @@ def spoil(folder, **changes) -> None:
     [
         ({"limb_levels": None}, "no key 'limb_levels'"),
         ({"limb_levels": np.full((6, 4), 4)}, r"limb_levels are 0\.\.3, got 4"),
+        ({"residual_lambda": np.full((6, 8), 1.5)}, r"residual_lambda is 0\.\.1"),
         ({"key": np.array(["nobody"] * 6)}, "sample nobody is not in the tar"),
     ],
 )
@@ -98,3 +100,44 @@ def test_what_is_wrong_names_the_shard(folder, change, said):
 def test_no_dataset(tmp_path):
     with pytest.raises(UserError, match="no dataset here"):
         read_shards(tmp_path)
+
+
+def test_ends_of_limbs_cut_at_joints_are_those_joints(folder):
+    table = read_shards(folder)
+    people = [person for sample in open_dataset(folder) for person in sample.record.people]
+    ends = 0
+    for row, person in zip(table.rows, people, strict=True):
+        for limb in LIMBS:
+            mine = [n for n, segment in enumerate(SEGMENTS) if segment.limb == limb]
+            found = of_level(limb, person.limb_levels[limb])
+            if found is None:
+                assert np.isnan(row["residual"][mine]).all() and not row["residual_3d"][mine].any()
+                continue
+            at = SEGMENTS.index(found[0])
+            assert row["residual"][at] == found[1] and np.isfinite(row["residual"][mine]).sum() == 1
+            if found[1] < 1:
+                np.testing.assert_allclose(
+                    row["residual_3d"][at, :3], person.joints_3d[found[0].anchor], atol=1e-5
+                )
+                ends += 1
+            assert row["residual_3d"][at, 3] == (found[1] < 1)
+    assert ends
+
+
+def test_a_cut_between_joints_is_its_own(folder):
+    at = SEGMENTS.index(SEGMENT["left_below_elbow_res"])
+    arrays = read_npz(folder / "annotations" / "000001.npz")
+    lost = np.flatnonzero(arrays["limb_levels"][:, LIMBS[0]] == 1)
+    own, ends = np.full((6, 8), np.nan, np.float32), np.full((6, 8, 3), np.nan, np.float32)
+    own[lost, at], ends[lost, at] = 0.4, (1, 2, 3)
+    spoil(folder, residual_lambda=own)
+    rows = read_shards(folder).rows[-6:]
+    np.testing.assert_allclose(rows["residual"][lost, at], 0.4)
+    joints = arrays["joints_3d"][lost]
+    between = 0.6 * joints[:, SEGMENTS[at].anchor] + 0.4 * joints[:, SEGMENTS[at].upstream]
+    np.testing.assert_allclose(rows["residual_3d"][lost, at, :3], between, atol=1e-5)
+    spoil(folder, residual_end_3d=ends)
+    np.testing.assert_allclose(
+        read_shards(folder).rows[-6:]["residual_3d"][lost, at], [(1, 2, 3, 1)] * len(lost)
+    )
+    assert len(lost)
