@@ -2,6 +2,7 @@
 
 ajahr predict photo.jpg                                   one person, who fills the picture
 ajahr predict photo.jpg --people yolo11x.pt --keypoints vitpose-base-simple
+ajahr predict photo.jpg --people yolo11x.pt --keypoints weights/keypoints25      our 25 points judge limbs too
 ajahr predict photos/ --people boxes.json --output out    a folder; run again to go on where it stopped
 ajahr predict video.mp4 --people yolo11x.pt               an overlay video and an npz per track
 ajahr predict 0 --people yolo11n.pt                       a camera, until Ctrl-C

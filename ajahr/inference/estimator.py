@@ -36,6 +36,9 @@ class Crops:
     def __len__(self) -> int:
         return len(self.images)
 
+    def take(self, index: Int[np.ndarray, " chosen"]) -> Crops:
+        return Crops(*(getattr(self, field.name)[index] for field in fields(self)))
+
     @classmethod
     def joined(cls, parts: list[Crops]) -> Crops:
         if len(parts) == 1:
@@ -83,6 +86,17 @@ class Estimates:
 
     def rows(self, start: int, stop: int) -> Estimates:
         return Estimates(**{name: _slice(value, start, stop) for name, value in self._columns().items()})
+
+    def replaced(self, index: Int[np.ndarray, " chosen"], others: Estimates) -> Estimates:
+        """These with the rows ``index`` from ``others``, in its order; limb probabilities stay."""
+        columns = self._columns()
+        for name, value in columns.items():
+            new = getattr(others, name)
+            if name != "limb_probabilities" and value is not None and new is not None:
+                value = value.copy()
+                value[index] = new
+                columns[name] = value
+        return Estimates(**columns)
 
     def _columns(self) -> dict[str, Any]:
         return {field.name: getattr(self, field.name) for field in fields(self)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,10 +19,25 @@ from ajahr.anatomy import (
     class_name,
     levels_to_indices,
 )
+from ajahr.data.ldpose import ABOVE, BELOW, LIMB_POINTS
 from ajahr.geometry.cameras import Camera, crop_to_full_translation
 from ajahr.geometry.rotations_np import rotmat_to_rotvec
 from ajahr.inference.estimator import Crops, Estimates
+from ajahr.inference.limb_points import LimbPoints
 from ajahr.inference.people import People
+
+
+@dataclass(frozen=True, eq=False)
+class LimbEvidence:
+    """What is said of people's limbs, by whom; (people, 4, 4) each. Calibrated; None where nobody was asked."""
+
+    from_bpac: Float32[np.ndarray, "people limbs=4 levels=4"] | None
+    from_keypoints: Float32[np.ndarray, "people limbs=4 levels=4"] | None
+    fused: Float32[np.ndarray, "people limbs=4 levels=4"] | None
+
+    def rows(self, start: int, stop: int) -> LimbEvidence:
+        parts = (self.from_bpac, self.from_keypoints, self.fused)
+        return LimbEvidence(*(None if part is None else part[start:stop] for part in parts))
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +54,7 @@ class Person:
     """What BPAC-Net was told: x, y, confidence; confidence 0 is no keypoint."""
     limb_levels: Int64[np.ndarray, "limbs=4"]
     limb_probabilities: Float32[np.ndarray, "limbs=4 levels=4"] | None
-    """Calibrated; None where no BPAC-Net judged the limbs."""
+    """Calibrated, of all witnesses together; None where nobody judged the limbs."""
     pose_rotmat: Float32[np.ndarray, "joints=24 3 3"]
     betas: Float32[np.ndarray, "betas=10"]
     crop_camera: Float32[np.ndarray, "styx=3"]
@@ -49,6 +65,11 @@ class Person:
     vertices: Float32[np.ndarray, "vertices 3"]
     joints: Float32[np.ndarray, "joints=24 3"]
     keypoints_3d: Float32[np.ndarray, "j44=44 3"]
+    limbs_from_bpac: Float32[np.ndarray, "limbs=4 levels=4"] | None = None
+    limbs_from_keypoints: Float32[np.ndarray, "limbs=4 levels=4"] | None = None
+    """What BPAC-Net and the 25 keypoints say by themselves."""
+    keypoints_ldpose25: Float32[np.ndarray, "25 4"] | None = None
+    """x, y, score, standard deviation (px), residual-limb ends included; None without a 25-point model."""
 
     @property
     def is_amputee(self) -> bool:
@@ -82,6 +103,16 @@ class Person:
         lost = [class_name(limb, levels[limb]) for limb in LIMBS if levels[limb]]
         return ", ".join(lost).replace("_", " ") or "intact"
 
+    def detected_end(self, limb: int) -> Float32[np.ndarray, "4"] | None:
+        """x, y, score and standard deviation (px) of the seen end of a residual limb, by the limb's level.
+
+        None for an intact limb, one lost to hip or shoulder, or without a 25-point model.
+        """
+        level = int(self.limb_levels[limb])
+        if self.keypoints_ldpose25 is None or level not in (1, 2):
+            return None
+        return self.keypoints_ldpose25[LIMB_POINTS[limb, BELOW if level == 1 else ABOVE]]
+
     def with_body(
         self,
         vertices: Float32[np.ndarray, "vertices 3"],
@@ -102,8 +133,15 @@ class Person:
             level, names = int(self.limb_levels[limb]), LEVEL_NAMES[limb.is_arm]
             entry: dict[str, Any] = {"status": names[level], "level": level}
             if self.limb_probabilities is not None:
-                chances = np.round(self.limb_probabilities[limb].astype(np.float64), 4).tolist()
-                entry["probabilities"] = dict(zip(names, chances, strict=True))
+                entry["probabilities"] = chances_by_name(self.limb_probabilities[limb], names)
+            entry["from_bpac"] = judgement(self.limbs_from_bpac, limb, names)
+            entry["from_keypoints"] = judgement(self.limbs_from_keypoints, limb, names)
+            entry["fused"] = judgement(self.limb_probabilities, limb, names)
+            seen = self.detected_end(limb)
+            if seen is not None:
+                entry["detected_end_2d"] = _plain(seen[:2], 2)
+                entry["detected_end_score"] = round(float(seen[2]), 4)
+                entry["detected_end_sd_px"] = round(float(seen[3]), 2) if np.isfinite(seen[3]) else None
             if level:
                 end = amputation_joint(limb, level)
                 entry["end_3d"], entry["end_2d"] = _plain(joints[end], 4), _plain(joints_2d[end], 2)
@@ -136,6 +174,22 @@ class Person:
         }
 
 
+def chances_by_name(probabilities: np.ndarray, names: Sequence[str]) -> dict[str, float]:
+    return dict(zip(names, np.round(probabilities.astype(np.float64), 4).tolist(), strict=True))
+
+
+def judgement(probabilities: np.ndarray | None, limb: int, names: Sequence[str]) -> dict[str, Any] | None:
+    """What one witness says of a limb, for JSON; None where there is none."""
+    if probabilities is None:
+        return None
+    level = int(probabilities[limb].argmax())
+    return {
+        "status": names[level],
+        "level": level,
+        "probabilities": chances_by_name(probabilities[limb], names),
+    }
+
+
 def _plain(values: np.ndarray, digits: int) -> list[Any]:
     return np.round(np.asarray(values, np.float64), digits).tolist()
 
@@ -145,13 +199,33 @@ def _with_gaps(values: np.ndarray, absent: np.ndarray, digits: int) -> list[Any]
 
 
 def gather_people(
-    people: People, crops: Crops, estimates: Estimates, camera: Camera, first: int = 0
+    people: People,
+    crops: Crops,
+    estimates: Estimates,
+    camera: Camera,
+    first: int = 0,
+    *,
+    evidence: LimbEvidence | None = None,
+    points: LimbPoints | None = None,
 ) -> tuple[Person, ...]:
-    """People of one picture from the rows of its crops' estimates."""
+    """People of one picture from the rows of its crops' estimates.
+
+    Args:
+        evidence: what decided their limb levels; None: BPAC-Net alone.
+        points: of a 25-point model.
+    """
     size = np.array([camera.width, camera.height], np.float32)
     focal = np.full(len(people), camera.focal_length, np.float32)
     translations = crop_to_full_translation(estimates.crop_camera, crops.centres, crops.sides, size, focal)
-    chances = estimates.limb_probabilities
+    if evidence is None:
+        evidence = LimbEvidence(estimates.limb_probabilities, None, estimates.limb_probabilities)
+    seen = None
+    if points is not None:
+        seen = np.concatenate([points.xy, points.scores[..., None], points.sd_px[..., None]], -1)
+
+    def of(values: np.ndarray | None, k: int) -> np.ndarray | None:
+        return None if values is None else values[k]
+
     return tuple(
         Person(
             number=first + k,
@@ -159,7 +233,7 @@ def gather_people(
             score=float(people.scores[k]),
             keypoints=people.keypoints[k],
             limb_levels=estimates.limb_levels[k],
-            limb_probabilities=None if chances is None else chances[k],
+            limb_probabilities=of(evidence.fused, k),
             pose_rotmat=estimates.pose_rotmat[k],
             betas=estimates.betas[k],
             crop_camera=estimates.crop_camera[k],
@@ -170,6 +244,9 @@ def gather_people(
             vertices=estimates.vertices[k],
             joints=estimates.joints[k],
             keypoints_3d=estimates.keypoints_3d[k],
+            limbs_from_bpac=of(evidence.from_bpac, k),
+            limbs_from_keypoints=of(evidence.from_keypoints, k),
+            keypoints_ldpose25=of(seen, k),
         )
         for k in range(len(people))
     )

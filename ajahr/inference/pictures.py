@@ -22,7 +22,7 @@ from ajahr.geometry.cameras import Camera
 from ajahr.inference.meshes import LimbCutter
 from ajahr.inference.person import Person
 from ajahr.render.compositing import composite_over
-from ajahr.render.overlay import draw_box, draw_label
+from ajahr.render.overlay import RESIDUAL_COLOUR, draw_box, draw_label
 from ajahr.render.rasterizer import NEAR, Lighting, Rasterizer
 
 MAX_PICTURE = 1600
@@ -68,6 +68,7 @@ class Painter:
                 words = f"{person.number}: {person.limbs_in_words}".replace(", ", "\n")
             above = 1.3 * line * words.count("\n") + 1.7 * line
             _label(out, words, float(box[0]), float(box[1]) - above, line)
+            _draw_ends(out, person, scale)
         return out
 
     def side_view(self, people: Sequence[Person], height: int) -> UInt8[np.ndarray, "height width 3"]:
@@ -128,6 +129,21 @@ class Painter:
         if made is None:
             made = self._local.rasterizer = Rasterizer(self.body.faces)
         return made
+
+
+def _draw_ends(out: UInt8[np.ndarray, "height width 3"], person: Person, scale: float) -> None:
+    """Ends of residual limbs as a 25-point model sees them: a diamond of two standard deviations, in place."""
+    for limb in LIMBS:
+        end = person.detected_end(limb)
+        if end is None or not np.isfinite(end[:2]).all():
+            continue
+        spread = 2 * float(end[3]) * scale if np.isfinite(end[3]) else 0.0
+        radius = float(np.clip(spread, max(out.shape[:2]) / 150, max(out.shape[:2]) / 20))
+        corners = end[:2] * scale - 0.5 + radius * np.array([[0, -1], [1, 0], [0, 1], [-1, 0]])
+        polygon = [np.round(corners * 16).astype(np.int32)]
+        width = max(2, max(out.shape[:2]) // 400)
+        cv2.polylines(out, polygon, True, (25, 25, 25), width + 2, cv2.LINE_AA, 4)
+        cv2.polylines(out, polygon, True, RESIDUAL_COLOUR, width, cv2.LINE_AA, 4)
 
 
 def caption(person: Person) -> str:

@@ -35,10 +35,12 @@ from ajahr.inference.estimator import (
     cut_people,
 )
 from ajahr.inference.external import pick_device
+from ajahr.inference.limb_points import Keypoints25, LimbPointFinder, LimbPoints, is_keypoints25
 from ajahr.inference.people import Detector, KeypointFinder, People
-from ajahr.inference.person import gather_people
+from ajahr.inference.person import LimbEvidence, gather_people
 from ajahr.inference.pictures import Painter
 from ajahr.inference.results import ImageResult
+from ajahr.keypoints.limb_status import FusionWeights, fuse_status
 from ajahr.models.pretrained import load_pretrained
 
 SHIPPED_WEIGHTS = Path(__file__).parent / "weights"
@@ -75,6 +77,8 @@ class _Prepared:
     image: LoadedImage
     people: People
     crops: Crops | None
+    points: LimbPoints | None = None
+    """Of a 25-point model, in px of the full picture."""
 
 
 class AJAHR:
@@ -83,7 +87,9 @@ class AJAHR:
     Args:
         regressor: a `ajahr.models.regressor.Regressor`; it carries its body.
         detector: finds people where none are given. None: the whole picture is one person.
-        keypoints: finds 2D keypoints of people who come without any. None: BPAC-Net sees none.
+        keypoints: finds 2D keypoints of people who come without any. None: BPAC-Net sees none. A finder of LDPose's
+            25 points is asked about everybody, and has a say in limb status.
+        fusion: how much BPAC-Net and the 25 points are believed.
         device: ``cpu``, ``cuda``, or ``auto``.
         precision: ``fp32`` or ``bf16``.
         batch_size: people at a time.
@@ -96,7 +102,8 @@ class AJAHR:
         regressor: torch.nn.Module,
         *,
         detector: Detector | None = None,
-        keypoints: KeypointFinder | None = None,
+        keypoints: KeypointFinder | LimbPointFinder | None = None,
+        fusion: FusionWeights | None = None,
         device: str = "auto",
         precision: Precision = "fp32",
         batch_size: int = 16,
@@ -112,7 +119,7 @@ class AJAHR:
         self.painter = Painter(body.data)
         config = getattr(regressor, "config", None)
         self.keypoint_frame: KeypointFrame = getattr(config, "keypoint_frame", "crop")
-        self.detector, self.keypoints = detector, keypoints
+        self.detector, self.keypoints, self.fusion = detector, keypoints, fusion or FusionWeights()
         self.focal_length, self.min_score, self.max_pixels = focal_length, min_score, max_pixels
 
     @classmethod
@@ -121,7 +128,7 @@ class AJAHR:
         weights: str | Path = "tiny",
         *,
         people: str | Path | Detector | None = None,
-        keypoints: str | Path | KeypointFinder | None = None,
+        keypoints: str | Path | KeypointFinder | LimbPointFinder | None = None,
         body: str | Path | None = None,
         device: str = "auto",
         precision: Precision = "fp32",
@@ -134,7 +141,8 @@ class AJAHR:
             weights: name of weights that come with the package, or a folder of
                 `ajahr.models.pretrained.save_pretrained`.
             people: an ultralytics YOLO checkpoint, or any detector.
-            keypoints: a ViTPose folder as transformers saves it, or any finder.
+            keypoints: a folder of this project's 25-point model, a ViTPose folder as transformers saves it, or any
+                finder.
             body: the SMPL file the weights were trained with; the embedded body when None.
 
         Raises:
@@ -147,9 +155,7 @@ class AJAHR:
 
             people = YoloDetector(Path(people), device=device)
         if isinstance(keypoints, str | Path):
-            from ajahr.inference.vitpose import VitPoseKeypoints
-
-            keypoints = VitPoseKeypoints(Path(keypoints), device=device)
+            keypoints = find_keypoints(keypoints, device=device)
         return cls(
             regressor,
             detector=people,
@@ -186,9 +192,12 @@ class AJAHR:
         Raises:
             UserError: the picture cannot be read.
         """
+        waiting: deque[tuple[_Prepared | Failure, int]] = deque()
         prepared = self.prepare(request)
-        estimates = None if prepared.crops is None else self.estimator(prepared.crops)
-        return self._result(prepared, estimates)
+        waiting.append((prepared, len(prepared.people)))
+        result = next(self._flush(waiting))
+        assert isinstance(result, ImageResult)
+        return result
 
     def predict_many(
         self, requests: Iterable[Request | ImageLike], *, ahead: int = 4
@@ -230,10 +239,11 @@ class AJAHR:
         if people is None:
             people = self._detect(image)
         people = people.usable(image.full_size)
+        points = None
         if self.keypoints is not None and len(people):
-            people = self._find_keypoints(image, people)
+            people, points = self._find_keypoints(image, people)
         crops = cut_people(image, people, self.keypoint_frame) if len(people) else None
-        return _Prepared(name, image, people, crops)
+        return _Prepared(name, image, people, crops, points)
 
     def camera(self, size: tuple[int, int]) -> Camera:
         """Of a whole picture of (width, height)."""
@@ -260,36 +270,66 @@ class AJAHR:
         found = found[found[:, 4] >= self.min_score]
         return People.of(found[:, :4] * image.reduction, found[:, 4])
 
-    def _find_keypoints(self, image: LoadedImage, people: People) -> People:
+    def _find_keypoints(self, image: LoadedImage, people: People) -> tuple[People, LimbPoints | None]:
+        """People with keypoints, those who came with some keeping theirs; and the 25 points of a finder of these."""
         assert self.keypoints is not None
         without = np.flatnonzero(people.keypoints[..., 2].max(1) <= 0)
-        if not len(without):
-            return people
         factor = np.float32(image.reduction)
-        found = self.keypoints(image.pixels, people.boxes_xyxy[without] / factor)
         keypoints = people.keypoints.copy()
+        if isinstance(self.keypoints, LimbPointFinder):
+            points = self.keypoints.limb_points(image.pixels, people.boxes_xyxy / factor)
+            points = points.scaled(image.reduction)
+            keypoints[without] = points.coco[without]
+            return people.with_keypoints(keypoints), points
+        if not len(without):
+            return people, None
+        found = self.keypoints(image.pixels, people.boxes_xyxy[without] / factor)
         keypoints[without] = found * np.array([factor, factor, 1], np.float32)
-        return people.with_keypoints(keypoints)
+        return people.with_keypoints(keypoints), None
 
-    def _result(self, prepared: _Prepared, estimates: Estimates | None) -> ImageResult:
+    def _estimate(self, prepared: list[_Prepared]) -> tuple[Estimates, LimbEvidence]:
+        """Of the people of all pictures together. Whom the 25 points judge otherwise is regressed again."""
+        crops = Crops.joined([one.crops for one in prepared if one.crops is not None])
+        estimates = self.estimator(crops)
+        told = [None if one.points is None else one.points.limb_probabilities for one in prepared]
+        if any(one is None for one in told):
+            return estimates, LimbEvidence(estimates.limb_probabilities, None, estimates.limb_probabilities)
+        keypoints = np.concatenate([one for one in told if one is not None])
+        fused = fuse_status(estimates.limb_probabilities, keypoints, self.fusion)
+        assert fused is not None
+        levels = fused.argmax(-1)
+        changed = np.flatnonzero((levels != estimates.limb_levels).any(1))
+        if len(changed):
+            again = self.estimator(crops.take(changed), levels[changed])
+            estimates = estimates.replaced(changed, again)
+        return estimates, LimbEvidence(estimates.limb_probabilities, keypoints, fused.astype(np.float32))
+
+    def _result(
+        self, prepared: _Prepared, estimates: Estimates | None, evidence: LimbEvidence | None
+    ) -> ImageResult:
         camera = self.camera(prepared.image.full_size)
         people = ()
-        if estimates is not None and prepared.crops is not None:
-            people = gather_people(prepared.people, prepared.crops, estimates, camera)
+        if estimates is not None and evidence is not None and prepared.crops is not None:
+            people = gather_people(
+                prepared.people, prepared.crops, estimates, camera, evidence=evidence, points=prepared.points
+            )
         return ImageResult(prepared.name, people, camera, prepared.image, self.painter)
 
     def _flush(self, waiting: deque[tuple[_Prepared | Failure, int]]) -> Iterator[ImageResult | Failure]:
-        crops = [one.crops for one, _ in waiting if isinstance(one, _Prepared) and one.crops is not None]
-        estimates = self.estimator(Crops.joined(crops)) if crops else None
+        seen = [one for one, _ in waiting if isinstance(one, _Prepared) and one.crops is not None]
+        estimates, evidence = self._estimate(seen) if seen else (None, None)
         start = 0
         while waiting:
             one, people = waiting.popleft()
             if isinstance(one, Failure):
                 yield one
                 continue
-            rows = estimates.rows(start, start + people) if estimates is not None and people else None
+            rows = told = None
+            if estimates is not None and evidence is not None and people:
+                rows = estimates.rows(start, start + people)
+                told = evidence.rows(start, start + people)
             start += people
-            yield self._result(one, rows)
+            yield self._result(one, rows, told)
 
     def _read_ahead(
         self, requests: Iterable[Request | ImageLike], ahead: int
@@ -307,6 +347,27 @@ class AJAHR:
 def as_loaded(pixels: UInt8[np.ndarray, "height width 3"]) -> LoadedImage:
     """An array as if it had been read from a file."""
     return LoadedImage(pixels, 1, (pixels.shape[1], pixels.shape[0]))
+
+
+def find_keypoints(folder: str | Path, *, device: str = "cpu") -> KeypointFinder | LimbPointFinder:
+    """The finder in a folder: this project's 25 points, or a ViTPose model of 17 as transformers saves it.
+
+    Raises:
+        UserError: neither.
+    """
+    path = keypoint_folder(folder)
+    if is_keypoints25(path):
+        return Keypoints25(path, device=device)
+    from ajahr.inference.vitpose import VitPoseKeypoints
+
+    return VitPoseKeypoints(path, device=device)
+
+
+def keypoint_folder(name: str | Path) -> Path:
+    """The folder of a keypoint model that comes with the package, or the path itself."""
+    shipped = SHIPPED_WEIGHTS / str(name)
+    comes_along = shipped.parent == SHIPPED_WEIGHTS and shipped.is_dir()
+    return shipped if comes_along and not Path(name).exists() else Path(name)
 
 
 def find_weights(weights: str | Path) -> Path:

@@ -23,13 +23,15 @@ from ajahr.inference.ahead import in_order
 from ajahr.inference.estimator import Precision
 from ajahr.inference.external import pick_device
 from ajahr.inference.given import GivenPeople
+from ajahr.inference.limb_points import LimbPointFinder
 from ajahr.inference.mesh_files import MeshFormat
 from ajahr.inference.people import Detector, KeypointFinder, People, match_keypoints
-from ajahr.inference.predictor import AJAHR, Failure, Request, find_weights
+from ajahr.inference.predictor import AJAHR, Failure, Request, find_keypoints, find_weights, keypoint_folder
 from ajahr.inference.results import ImageResult
 from ajahr.inference.sources import Picture, Pictures, kind_of
 from ajahr.inference.video import VideoPredictor
 from ajahr.inference.video_files import save_video_result
+from ajahr.keypoints.limb_status import FusionWeights
 from ajahr.models.pretrained import load_pretrained
 from ajahr.progress import Progress
 from ajahr.render.contact_sheet import save_contact_sheet
@@ -50,8 +52,10 @@ class PredictConfig:
         people: Where people are: an ultralytics YOLO checkpoint (.pt), a JSON file of boxes or COCO
             annotations, ``whole`` for one person a picture, or ``auto``: a YOLO checkpoint of the data root,
             else ``whole``.
-        keypoints: 2D keypoints for BPAC-Net: a ViTPose folder, a JSON file, ``none``, or ``auto``: those of
-            the people's JSON, else a ViTPose folder of the data root, else none.
+        keypoints: 2D keypoints for BPAC-Net: a folder of a 25-point model of this project, which also judges the
+            limbs and finds their ends, a ViTPose folder, a JSON file, ``none``, or ``auto``: those of the people's
+            JSON, else a folder keypoints* or vitpose* among the data root's checkpoints, else none.
+        fusion: How much BPAC-Net and the 25 points are believed about limbs: weights on their log odds.
         body: The SMPL file that the weights were trained with; the embedded body when left out.
         mesh: Format of the meshes, or ``none``.
         picture: Draw the overlay (and, of a picture, the side view).
@@ -73,6 +77,7 @@ class PredictConfig:
     weights: str = "tiny"
     people: str = "auto"
     keypoints: str = "auto"
+    fusion: FusionWeights = field(default_factory=FusionWeights)
     body: Path | None = None
     mesh: Literal["glb", "obj", "ply", "none"] = "glb"
     picture: bool = True
@@ -166,11 +171,12 @@ class _Tools:
                 if g is not None and g.dropped
             ]
         detector = None if given is not None else _detector(config, device, notes)
-        finder = None if keypoint_file else _finder(config, device, given is not None)
+        finder = None if keypoint_file else _finder(config, device)
         model = AJAHR(
             load_pretrained(weights, Body(load_body(config.body))),
             detector=detector[1] if detector else None,
             keypoints=finder[1] if finder else None,
+            fusion=config.fusion,
             device=device,
             precision=config.precision,
             batch_size=config.batch_size,
@@ -183,6 +189,7 @@ class _Tools:
             "body": model.painter.body.sha256,
             "people": _print(people_file or (detector[0] if detector else None)),
             "keypoints": _print(keypoint_file or (finder[0] if finder else None)),
+            "fusion": [config.fusion.bpac, config.fusion.keypoints],
             "min_score": config.min_score,
             "focal_length": config.focal_length,
             "precision": config.precision,
@@ -224,18 +231,17 @@ def _detector(config: PredictConfig, device: str, notes: list[str]) -> tuple[Pat
     )
 
 
-def _finder(config: PredictConfig, device: str, given: bool) -> tuple[Path, KeypointFinder] | None:
+def _finder(config: PredictConfig, device: str) -> tuple[Path, KeypointFinder | LimbPointFinder] | None:
     if config.keypoints == "none":
         return None
-    path = Path(config.keypoints)
+    path = keypoint_folder(config.keypoints)
     if config.keypoints == "auto":
-        found = sorted((data_root() / "checkpoints").glob("vitpose*/config.json"))
+        root = data_root() / "checkpoints"
+        found = [*sorted(root.glob("keypoints*/config.json")), *sorted(root.glob("vitpose*/config.json"))]
         if not found:
             return None
         path = found[0].parent
-    from ajahr.inference.vitpose import VitPoseKeypoints
-
-    return path, VitPoseKeypoints(path, device=device)
+    return path, find_keypoints(path, device=device)
 
 
 def _print(path: Path | None) -> str | None:

@@ -49,6 +49,9 @@ class Sighting:
     centre: np.ndarray
     side: float
     filled: bool = False
+    from_bpac: np.ndarray | None = None
+    from_keypoints: np.ndarray | None = None
+    """(4, 4), what each witness said of this frame; `probabilities` is both together."""
     translation: np.ndarray = field(default_factory=lambda: np.zeros(3, np.float32))
     joints: np.ndarray = field(default_factory=lambda: np.zeros((24, 3), np.float32))
     keypoints_3d: np.ndarray = field(default_factory=lambda: np.zeros((44, 3), np.float32))
@@ -67,6 +70,8 @@ class Sighting:
             person.crop_camera.copy(),
             person.crop_centre.copy(),
             person.crop_side,
+            from_bpac=person.limbs_from_bpac,
+            from_keypoints=person.limbs_from_keypoints,
         )
 
 
@@ -79,6 +84,9 @@ class PersonTrack:
     limb_levels: np.ndarray = field(default_factory=lambda: np.zeros(4, np.int64))
     limb_probabilities: np.ndarray | None = None
     """(4, 4), fused over the track."""
+    from_bpac: np.ndarray | None = None
+    from_keypoints: np.ndarray | None = None
+    """(4, 4), each witness by itself over the track."""
     betas: np.ndarray = field(default_factory=lambda: np.zeros(10, np.float32))
 
     @property
@@ -93,7 +101,18 @@ class PersonTrack:
             weights = np.array([max(one.score, 0.0) for one in seen])
             self.limb_probabilities = fuse(probabilities, weights).astype(np.float32)
             self.limb_levels = self.limb_probabilities.argmax(1).astype(np.int64)
+        self.hear_apart()
         self.betas = np.median([one.betas for one in self.sightings], axis=0).astype(np.float32)
+
+    def hear_apart(self) -> None:
+        """What each witness says by itself, over the track."""
+        for name in ("from_bpac", "from_keypoints"):
+            told = [
+                (getattr(s, name), max(s.score, 0.0)) for s in self.sightings if getattr(s, name) is not None
+            ]
+            if told:
+                values, weights = np.stack([v for v, _ in told]), np.array([w for _, w in told])
+                setattr(self, name, fuse(values, weights).astype(np.float32))
 
     def fill_gaps(self, max_gap: int) -> list[Sighting]:
         """Sightings between those at most ``max_gap`` frames apart: boxes and keypoints on straight lines."""
@@ -176,6 +195,9 @@ class VideoPredictor:
             redo = self._settle()
             written = self._draw(source, overlay, fps, max_frames, redo)
         tracks = [self._tracks[number] for number in sorted(self._tracks)]
+        if isinstance(source, int):
+            for track in tracks:
+                track.hear_apart()
         return VideoResult(name, self._camera, fps, self._read, self._damaged, tracks, written)
 
     # ----------------------------------------------------------------------------------- first pass

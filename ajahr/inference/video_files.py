@@ -11,6 +11,7 @@ import numpy as np
 
 from ajahr.anatomy import LEVEL_NAMES, LIMBS, levels_to_indices
 from ajahr.data.files import make_folder, write_atomic
+from ajahr.inference.person import chances_by_name, judgement
 from ajahr.inference.results import JSON_VERSION
 from ajahr.inference.video import PersonTrack, VideoResult
 
@@ -76,8 +77,15 @@ def video_document(result: VideoResult, files: list[str]) -> dict[str, Any]:
             level, names = int(track.limb_levels[limb]), LEVEL_NAMES[limb.is_arm]
             limbs[limb.name.lower()] = {"status": names[level], "level": level}
             if track.limb_probabilities is not None:
-                chances = np.round(track.limb_probabilities[limb].astype(np.float64), 4).tolist()
-                limbs[limb.name.lower()]["probabilities"] = dict(zip(names, chances, strict=True))
+                limbs[limb.name.lower()]["probabilities"] = chances_by_name(
+                    track.limb_probabilities[limb], names
+                )
+            for key, told in (
+                ("from_bpac", track.from_bpac),
+                ("from_keypoints", track.from_keypoints),
+                ("fused", track.limb_probabilities),
+            ):
+                limbs[limb.name.lower()][key] = judgement(told, limb, names)
         tracks.append(
             {
                 "number": track.number,

@@ -29,7 +29,8 @@ from ajahr.keypoints.students import StudentBackbone, StudentHead
 from ajahr.models.backbone import PATCH_SIZE, Backbone
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
-_FORMAT = "ajahr-keypoints"
+FORMAT = "ajahr-keypoints"
+"""What a folder's config.json calls itself."""
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of ImageNet, RGB in 0..1: what every backbone here wants."""
 
@@ -133,7 +134,7 @@ def save_keypoints(model: KeypointModel, folder: str | Path) -> Path:
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        stamp = {"format": _FORMAT, "config": model.config.to_dict()}
+        stamp = {"format": FORMAT, "config": model.config.to_dict()}
         (folder / CONFIG).write_text(json.dumps(stamp, indent=1) + "\n")
         save_file({k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}, folder / WEIGHTS)
     except OSError as error:
@@ -156,7 +157,7 @@ def load_keypoints(folder: str | Path) -> KeypointModel:
         ) from None
     if (
         not isinstance(stamp, dict)
-        or stamp.get("format") != _FORMAT
+        or stamp.get("format") != FORMAT
         or not isinstance(stamp.get("config"), dict)
     ):
         raise UserError(f"{folder}: holds another kind of model; give a keypoint model's folder")
