@@ -22,7 +22,7 @@ from rich.table import Table
 
 from ajahr.cli.console import Parser, did_you_mean
 from ajahr.errors import UserError
-from ajahr.keypoints.config import VITS, KeypointConfig
+from ajahr.keypoints.config import BACKBONES, KeypointConfig
 from ajahr.keypoints.counts import count
 from ajahr.keypoints.crops import INPUT_SIZE
 from ajahr.keypoints.model import KeypointModel
@@ -74,7 +74,7 @@ def keypoints(
         output: A JSON file for the table.
     """
     names = list(backbones or DEFAULT)
-    known = (*VITS, *STUDENTS)
+    known = BACKBONES
     for name in names:
         if name not in known:
             raise UserError(f"'{name}' is no backbone{did_you_mean(name, known)}")

@@ -9,10 +9,11 @@ from typing import Any, Literal, get_args
 from ajahr.errors import UserError
 from ajahr.keypoints.heads import PresenceKind
 from ajahr.keypoints.students import STUDENTS, FeatureSource
-from ajahr.models.config import BackboneConfig
+from ajahr.models.config import BackboneConfig, RegressorConfig
 
-Head = Literal["classic", "simple", "simcc", "paper", "wide"]
-"""``classic``, ``simple``: ViTPose's, on a ViT. ``paper``, ``wide``: the students', on the others. ``simcc``:
+Head = Literal["classic", "simple", "simcc", "paper", "wide", "shuffle"]
+"""``classic``, ``simple``: ViTPose's, on a ViT. ``shuffle``: on a ViT with a stem.
+``paper``, ``wide``: the students', on the others. ``simcc``:
 RTMPose's, on either."""
 VITS: dict[str, tuple[int, int, int, float]] = {
     "vit_tiny": (192, 4, 3, 0.0),
@@ -22,6 +23,9 @@ VITS: dict[str, tuple[int, int, int, float]] = {
     "vit_huge": (1280, 32, 16, 0.55),
 }
 """Width, depth, heads and chance to skip the last block; ViTPose's sizes, and one that learns on a CPU."""
+STEMS = {"vit_tiny_stem": RegressorConfig.preset("tiny").backbone}
+"""Backbones with a convolutional stem: the tiny regressor's, which starts from what a keypoint model learned."""
+BACKBONES = (*VITS, *STEMS, *STUDENTS)
 STRIDE = 4
 """Pixels of the input per cell of the heat maps."""
 
@@ -31,8 +35,8 @@ class KeypointConfig:
     """A keypoint model.
 
     Args:
-        backbone: one of `VITS` or of `ajahr.keypoints.students.STUDENTS`.
-        head: None takes ``classic`` for a ViT and ``paper`` for a student.
+        backbone: one of `VITS`, `STEMS` or `ajahr.keypoints.students.STUDENTS`.
+        head: None takes ``classic`` for a ViT, ``shuffle`` for one with a stem and ``paper`` for a student.
         points: 25, or 17 for COCO's.
         presence: a head that says whether each point exists.
         feature_source: which feature map of a student's backbone.
@@ -47,11 +51,13 @@ class KeypointConfig:
     split_ratio: int = 2
 
     def __post_init__(self) -> None:
-        if self.backbone not in (*VITS, *STUDENTS):
-            raise UserError(f"'{self.backbone}' is no backbone; give one of {', '.join((*VITS, *STUDENTS))}")
+        if self.backbone not in BACKBONES:
+            raise UserError(f"'{self.backbone}' is no backbone; give one of {', '.join(BACKBONES)}")
         if self.points not in (17, 25):
             raise UserError(f"points is {self.points}; give 25, or 17 for COCO's keypoints")
         fitting = ("classic", "simple", "simcc") if self.is_vit else ("paper", "wide", "simcc")
+        if self.has_stem:
+            fitting = ("shuffle",)
         if self.head_kind not in fitting:
             raise UserError(
                 f"head {self.head} does not go with {self.backbone}; give one of {', '.join(fitting)}"
@@ -66,13 +72,19 @@ class KeypointConfig:
         return self.backbone in VITS
 
     @property
+    def has_stem(self) -> bool:
+        return self.backbone in STEMS
+
+    @property
     def head_kind(self) -> Head:
         """The head, the backbone's usual one where none is named."""
-        return self.head or ("classic" if self.is_vit else "paper")
+        return self.head or ("classic" if self.is_vit else "shuffle" if self.has_stem else "paper")
 
     @property
     def vit(self) -> BackboneConfig:
         """Sizes of the ViT."""
+        if self.has_stem:
+            return STEMS[self.backbone]
         width, depth, heads, drop_path = VITS[self.backbone]
         return BackboneConfig(width, depth, heads, drop_path=drop_path)
 

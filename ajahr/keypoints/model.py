@@ -23,7 +23,7 @@ from ajahr.data.ldpose import LIMB_POINTS
 from ajahr.errors import UserError
 from ajahr.keypoints.config import KeypointConfig
 from ajahr.keypoints.crops import INPUT_SIZE
-from ajahr.keypoints.heads import ClassicHead, PresenceHead, SimCCHead, SimpleHead
+from ajahr.keypoints.heads import ClassicHead, PresenceHead, ShuffleHead, SimCCHead, SimpleHead
 from ajahr.keypoints.output import KeypointOutput
 from ajahr.keypoints.students import StudentBackbone, StudentHead
 from ajahr.models.backbone import PATCH_SIZE, Backbone
@@ -46,9 +46,12 @@ class KeypointModel(nn.Module):
     def __init__(self, config: KeypointConfig, *, pretrained: bool = False) -> None:
         super().__init__()
         self.config = config
-        if config.is_vit:
+        if config.has_stem:
+            self.backbone: nn.Module = Backbone(config.vit)  # whole, so that the regressor takes it as it is
+            self.width, stride = self.backbone.detail_width, PATCH_SIZE
+        elif config.is_vit:
             # the regressor's Backbone cuts columns off a square crop first; what it encodes with is the same
-            self.backbone: nn.Module = Backbone(config.vit).vit
+            self.backbone = Backbone(config.vit).vit
             self.width, stride = config.vit.width, PATCH_SIZE
         else:
             student = StudentBackbone(config.backbone, config.feature_source, pretrained)
@@ -61,6 +64,8 @@ class KeypointModel(nn.Module):
 
     def features(self, image: Float[Tensor, "batch 3 256 192"]) -> Float[Tensor, "batch width rows columns"]:
         """The backbone's map: 16 x 12 cells of a ViT, 8 x 6 of a student."""
+        if isinstance(self.backbone, Backbone):
+            return self.backbone.look(self.backbone.shrunk(image))[1]
         if not self.config.is_vit:
             return self.backbone(image)
         assert isinstance(self.backbone, VisionTransformer)
@@ -85,7 +90,8 @@ def _head(config: KeypointConfig, width: int, grid: tuple[int, int]) -> nn.Modul
         return SimCCHead(width, config.points, grid, bins)
     if kind in ("paper", "wide"):
         return StudentHead(width, config.points, kind)
-    return (ClassicHead if kind == "classic" else SimpleHead)(width, config.points)
+    heads = {"classic": ClassicHead, "simple": SimpleHead, "shuffle": ShuffleHead}
+    return heads[kind](width, config.points)
 
 
 # ---------------------------------------------------------------------------------------- 17 -> 25 points

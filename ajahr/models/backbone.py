@@ -1,9 +1,14 @@
-"""The image encoder: timm's ViT with ViTPose's patch convolution and positions (facts 5.1 and 5.2)."""
+"""The image encoder: timm's ViT with ViTPose's patch convolution and positions (facts 5.1 and 5.2).
+
+Small ones may have a convolutional stem instead of the patch convolution (`ajahr.models.stem`).
+"""
 
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
+import torch
 from jaxtyping import Float
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
@@ -11,6 +16,7 @@ from torch.nn import functional as F
 
 from ajahr.geometry.crops import CROP_ASPECT, CROP_SIZE
 from ajahr.models.config import BackboneConfig
+from ajahr.models.stem import STEM_GRID, ConvStem
 
 PATCH_SIZE = 16
 PATCH_PADDING = 2
@@ -32,6 +38,10 @@ class Backbone(nn.Module):
         super().__init__()
         self.config = config
         self.shrink = CROP_SIZE // config.resolution
+        embed: dict[str, Any] = {}
+        if config.stem is not None:
+            stem = config.stem
+            embed["embed_layer"] = lambda **_: ConvStem(stem, config.width, config.resolution)
         self.vit = VisionTransformer(
             img_size=(CROP_ASPECT[1] // self.shrink, CROP_ASPECT[0] // self.shrink),
             patch_size=PATCH_SIZE,
@@ -44,15 +54,45 @@ class Backbone(nn.Module):
             num_classes=0,
             norm_layer=partial(nn.LayerNorm, eps=1e-6),
             drop_path_rate=config.drop_path,
+            **embed,
         )
-        self.vit.patch_embed.proj.padding = (PATCH_PADDING, PATCH_PADDING)
+        if config.stem is None:
+            self.vit.patch_embed.proj.padding = (PATCH_PADDING, PATCH_PADDING)
         self.vit.set_grad_checkpointing(config.checkpointing)
 
     def forward(self, image: Float[Tensor, "batch 3 256 256"]) -> Float[Tensor, "batch patches width"]:
-        seen = image[..., _MARGIN : CROP_SIZE - _MARGIN]
-        if self.shrink > 1:
-            seen = F.avg_pool2d(seen, self.shrink)
-        return self.vit.forward_features(seen)
+        return self.vit.forward_features(self.shrunk(image[..., _MARGIN : CROP_SIZE - _MARGIN]))
+
+    def shrunk(self, seen: Float[Tensor, "batch 3 256 192"]) -> Float[Tensor, "batch 3 rows columns"]:
+        """The picture at the resolution it works at."""
+        return F.avg_pool2d(seen, self.shrink) if self.shrink > 1 else seen
+
+    @property
+    def detail_width(self) -> int:
+        """Channels of `with_detail`'s map."""
+        assert self.config.stem is not None
+        return self.config.stem[-1] + self.config.width
+
+    def with_detail(
+        self, image: Float[Tensor, "batch 3 256 256"]
+    ) -> tuple[Float[Tensor, "batch patches width"], Float[Tensor, "batch detail_width 16 12"]]:
+        """The tokens, and a finer map: the stem's last one beside the tokens, each on its four cells.
+
+        Only with a stem.
+        """
+        return self.look(self.shrunk(image[..., _MARGIN : CROP_SIZE - _MARGIN]))
+
+    def look(
+        self, shrunk: Float[Tensor, "batch 3 rows columns"]
+    ) -> tuple[Float[Tensor, "batch patches width"], Float[Tensor, "batch detail_width 16 12"]]:
+        """`with_detail` of a picture that is `shrunk` already."""
+        stem, vit = self.vit.patch_embed, self.vit
+        assert isinstance(stem, ConvStem) and vit.pos_embed is not None
+        shrunk = shrunk.contiguous(memory_format=torch.channels_last)
+        fine = stem.map(shrunk)
+        tokens = vit.norm(vit.blocks(stem.tokens(fine) + vit.pos_embed))
+        coarse = tokens.mT.unflatten(2, STEM_GRID)
+        return tokens, torch.cat((fine, F.interpolate(coarse, scale_factor=2)), 1)
 
     def unfreeze_ends(self, blocks: int) -> None:
         """Let the patch and position embeddings and the last ``blocks`` blocks learn."""

@@ -22,6 +22,8 @@ NUM_KEYPOINTS = len(BPAC_KEYPOINTS)
 _RGB = 3
 REDUCTION = 16
 _SPATIAL_TAPS = 7
+_CELL = 4
+"""Pixels of the heat maps along a side of a cell, where features are read: 64 rows become 16."""
 _NOISE_PX = 1.5  # at a ratio of 100 %, on a canvas of CROP_SIZE
 _LEGACY_CONFIDENCE = 0.55
 
@@ -43,17 +45,23 @@ class BpacNet(nn.Module):
     Args:
         config: Sizes and inputs.
         token_width: Of the token: the backbone's width.
+        detail_width: Channels of the map it gets instead of pixels, where it reads features.
     """
 
     temperature: Float[Tensor, "limbs=4"]
     """Divides each head's logits so that its probabilities are calibrated; fitted by `models.calibration`."""
 
-    def __init__(self, config: BpacConfig, token_width: int) -> None:
+    def __init__(self, config: BpacConfig, token_width: int, detail_width: int = 0) -> None:
         super().__init__()
         self.config = config
         self.sees_image, self.sees_keypoints = (kind in config.inputs for kind in ("image", "keypoints"))
-        channels = _RGB * self.sees_image + NUM_KEYPOINTS * self.sees_keypoints
-        self.resnet = AttentiveResNet(channels, config.widths, config.blocks)
+        self.reads_features = config.reads == "features"
+        if self.reads_features:
+            channels = detail_width * self.sees_image + NUM_KEYPOINTS * _CELL**2 * self.sees_keypoints
+            self.resnet: nn.Module = FeatureNet(channels, config.widths[-2:], config.blocks[-2:])
+        else:
+            channels = _RGB * self.sees_image + NUM_KEYPOINTS * self.sees_keypoints
+            self.resnet = AttentiveResNet(channels, config.widths, config.blocks)
         self.heads = nn.Linear(config.widths[-1], NUM_LIMBS * NUM_LEVELS)  # the four heads in one product
         self.projection = nn.Linear(config.widths[-1], token_width)
         self.register_buffer("temperature", torch.ones(NUM_LIMBS))
@@ -64,20 +72,23 @@ class BpacNet(nn.Module):
         self,
         image: Float[Tensor, "batch 3 256 256"],
         keypoints: Float[Tensor, "batch coco12=12 3"] | None = None,
+        detail: Float[Tensor, "batch detail_width 16 12"] | None = None,
     ) -> LimbStatus:
         """
         Args:
             image: RGB, ImageNet-normalised.
+            detail: The backbone's finer map, where features are read.
             keypoints: COCO joints 5..16 in crop units (-0.5..0.5) and confidence; with ``legacy_demo`` in px
                 of the whole image. None only for the image-only variant.
         """
         seen = []
         if self.sees_image:
-            seen.append(self._shrink(image))
+            assert detail is not None or not self.reads_features
+            seen.append(detail if self.reads_features else self._shrink(image))
         if self.sees_keypoints:
             if keypoints is None:
                 raise UserError(f"BPAC-Net sees {self.config.inputs}; give it keypoints")
-            seen.append(self.draw(keypoints).to(image.dtype))
+            seen.append(self._in_cells(self.draw(keypoints)).to(image.dtype))
         features = self.resnet(torch.cat(seen, 1).contiguous(memory_format=torch.channels_last))
         logits = self.heads(features).unflatten(-1, (NUM_LIMBS, NUM_LEVELS))
         return LimbStatus(logits, self.probabilities(logits), self.projection(features))
@@ -111,6 +122,15 @@ class BpacNet(nn.Module):
             points = self._jitter(points, drawn)
         return keypoint_heatmaps(points, drawn, side, config.sigma, pixel_centres=not config.legacy_demo)
 
+    def _in_cells(
+        self, maps: Float[Tensor, "batch coco12=12 side side"]
+    ) -> Float[Tensor, "batch channels rows columns"]:
+        """Where features are read: the columns the backbone sees, the pixels of a cell as its channels."""
+        if not self.reads_features:
+            return maps
+        margin = self.config.resolution // 8
+        return F.pixel_unshuffle(maps[..., margin:-margin], _CELL)
+
     def _jitter(
         self, points: Float[Tensor, "batch coco12=12 2"], drawn: Bool[Tensor, "batch coco12=12"]
     ) -> Float[Tensor, "batch coco12=12 2"]:
@@ -132,6 +152,10 @@ class BpacNet(nn.Module):
         Raises:
             UserError: weights of another ResNet. InputError: no readable file.
         """
+        if self.reads_features:
+            raise UserError(
+                "this BPAC-Net reads features and has no ResNet for ImageNet weights; leave them out"
+            )
         state = {name: value for name, value in read_checkpoint(path).items() if not name.startswith("fc.")}
         rgb = state["conv1.weight"]
         parts = [rgb] if self.sees_image else []
@@ -172,6 +196,25 @@ class AttentiveResNet(nn.Module):
         x = F.max_pool2d(F.relu(self.bn1(self.conv1(x)), inplace=True), 3, stride=2, padding=1)
         for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
             x = stage(x)
+        return x.mean((2, 3))
+
+
+class FeatureNet(nn.Module):
+    """What follows where features are read: two stages on 16 x 12 and 8 x 6 cells, as the ResNet's last two."""
+
+    def __init__(self, channels: int, widths: tuple[int, ...], blocks: tuple[int, ...]) -> None:
+        super().__init__()
+        self.mix = nn.Conv2d(channels, widths[0], 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(widths[0])
+        inputs, stages = widths[0], []
+        for width, count, stride in zip(widths, blocks, (1, 2), strict=True):
+            for i in range(count):
+                stages.append(AttentiveBlock(inputs, width, 1 if i else stride))
+                inputs = width
+        self.stages = nn.Sequential(*stages)
+
+    def forward(self, x: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch features"]:
+        x = self.stages(F.relu(self.bn1(self.mix(x)), inplace=True))
         return x.mean((2, 3))
 
 

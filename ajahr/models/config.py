@@ -41,6 +41,7 @@ class BackboneConfig:
         drop_path: Chance to skip the last block in training; earlier blocks less, linearly from 0.
         checkpointing: Recompute blocks in the backward pass instead of keeping what they made.
         resolution: Side of the crop it works at, px; the crop is averaged down to it. Published weights have 256.
+        stem: Channels of a convolutional stem's three maps (`ajahr.models.stem`); None: ViTPose's patch convolution.
     """
 
     width: int = 1280
@@ -50,8 +51,11 @@ class BackboneConfig:
     drop_path: float = 0.55
     checkpointing: bool = False
     resolution: int = 256
+    stem: tuple[int, int, int] | None = None
 
     def __post_init__(self) -> None:
+        if self.stem is not None:
+            object.__setattr__(self, "stem", tuple(self.stem))  # a file gives a list
         if self.resolution not in (256, 128, 64):
             raise UserError(f"backbone.resolution is {self.resolution}; give 256, 128 or 64")
 
@@ -62,6 +66,8 @@ class BpacConfig:
 
     Args:
         inputs: What it sees; a single one is Table 4(b)'s ablation.
+        reads: Where its image comes from: ``pixels``, the paper's; ``features``, the backbone's finer map (which
+            needs a stem), with the last two of ``widths`` and ``blocks``: a small model cannot learn to see twice.
         widths, blocks: Channels and number of residual blocks of the four stages.
         resolution: Side it works at, px; the crop is averaged down to it.
         sigma: Of the heat maps' Gaussians, px of ``resolution``.
@@ -72,6 +78,7 @@ class BpacConfig:
     """
 
     inputs: BpacInputs = "image+keypoints"
+    reads: Literal["pixels", "features"] = "pixels"
     widths: tuple[int, int, int, int] = (64, 128, 256, 512)
     blocks: tuple[int, int, int, int] = (3, 4, 6, 3)
     resolution: int = 256
@@ -143,6 +150,13 @@ class RegressorConfig:
     residual_head: bool = False
 
     def __post_init__(self) -> None:
+        bpac = self.bpac
+        if (
+            bpac is not None
+            and bpac.reads == "features"
+            and (self.backbone.stem is None or bpac.resolution != 64)
+        ):
+            raise UserError("bpac.reads is features: that needs backbone.stem and bpac.resolution 64")
         names = self.tokenizer_names
         if unknown := sorted(set(self.tokenizers) - set(names)):
             wanted = " and ".join(names) or "none"
@@ -249,8 +263,8 @@ def _small() -> dict[str, Any]:
 
 def _tiny() -> dict[str, Any]:
     return {
-        "backbone": BackboneConfig(192, 6, 3, drop_path=0.0, resolution=128),
-        "bpac": BpacConfig(widths=(24, 48, 96, 192), blocks=(1, 1, 1, 1), resolution=128),
+        "backbone": BackboneConfig(192, 2, 3, drop_path=0.0, stem=(32, 48, 96)),
+        "bpac": BpacConfig(reads="features", widths=(24, 48, 96, 192), blocks=(1, 1, 1, 1), resolution=64),
         "decoder": DecoderConfig(width=256, depth=2, heads=4, mlp_width=512),
         "token_head": TokenHeadConfig(width=32, mixers=2, token_mlp_width=32, channel_mlp_width=64),
         "tokenizers": dict.fromkeys(TOKENIZERS["ajahr"], _TINY_TOKENIZER),

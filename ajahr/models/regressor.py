@@ -76,7 +76,10 @@ class Regressor(nn.Module):
         width = config.decoder.width
         with torch.device("meta") if empty else contextlib.nullcontext():
             self.backbone = Backbone(config.backbone)
-            self.bpac = None if config.bpac is None else BpacNet(config.bpac, config.backbone.width)
+            self.bpac = None
+            if config.bpac is not None:
+                detail_width = self.backbone.detail_width if config.bpac.reads == "features" else 0
+                self.bpac = BpacNet(config.bpac, config.backbone.width, detail_width)
             self.decoder = Decoder(config.decoder, config.backbone.width)
             self.readout = Readout(width, NUM_JOINTS if config.pose_head == "hmr2" else 1 + _HANDS)
             self.residual_head = None
@@ -115,8 +118,12 @@ class Regressor(nn.Module):
                 tokenizer: in training, the labels' own, so that keypoints are compared with their like; -1
                 where unknown.
         """
-        features = self.backbone(image)
-        status = None if self.bpac is None else self.bpac(image, bpac_keypoints)
+        detail = None
+        if self.bpac is not None and self.bpac.reads_features:
+            features, detail = self.backbone.with_detail(image)
+        else:
+            features = self.backbone(image)
+        status = None if self.bpac is None else self.bpac(image, bpac_keypoints, detail)
         levels = self._decide(status, limb_levels, features)
         amputee = (levels > 0).any(-1)
         if removal is not None:

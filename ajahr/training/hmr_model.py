@@ -10,9 +10,11 @@ from typing import Any
 from ajahr.body.body import Body
 from ajahr.body.data import load_body
 from ajahr.errors import UserError
+from ajahr.models.backbone import Backbone
 from ajahr.models.config import BpacInputs, PoseHead, Preset, RegressorConfig
 from ajahr.models.pretrained import initialise_from
 from ajahr.models.regressor import Regressor
+from ajahr.training.keypoints_module import open_model
 from tokenizer.module import load_trained as load_trained_tokenizer
 from tokenizer.upstream import import_published
 from tokenizer.vqvae import PoseTokenizer
@@ -71,10 +73,12 @@ class FirstWeights:
     Args:
         regressor: A folder of `ajahr import-weights` or of a run of ours: TokenHMR's or HMR2.0's weights, or a
             ViTPose backbone. What has the same name and shape is taken.
+        keypoints: A keypoint model's folder or training checkpoint, of the same backbone with a stem.
         bpac_imagenet: A torchvision ResNet checkpoint for BPAC-Net.
     """
 
     regressor: Path | None = None
+    keypoints: Path | None = None
     bpac_imagenet: Path | None = None
 
 
@@ -112,6 +116,14 @@ def load_first_weights(regressor: Regressor, first: FirstWeights) -> None:
         if regressor.bpac is None:
             raise UserError("first.bpac_imagenet is given, but there is no BPAC-Net; leave it out")
         regressor.bpac.load_imagenet(first.bpac_imagenet)
+    if first.keypoints is not None:
+        backbone = open_model(first.keypoints).backbone
+        if not isinstance(backbone, Backbone) or backbone.config != regressor.backbone.config:
+            raise UserError(
+                f"{first.keypoints}: its backbone is not the regressor's; train one of "
+                f"configs/keypoints/trunk.yaml, or leave first.keypoints out"
+            )
+        regressor.backbone.load_state_dict(backbone.state_dict())
     if first.regressor is not None:
         report = initialise_from(regressor, first.regressor)
         said = "; ".join(f"{how}: {', '.join(parts)}" for how, parts in report.items() if parts)

@@ -42,6 +42,7 @@ class KeypointLossConfig:
         ld_form: which LDLoss; None for none.
         ld_weight: its weight; None for the form's usual one.
         presence_weight: of cross-entropy of the presence head.
+        peak_weight: weight of a map's peak beside its floor, for ``mse`` from scratch; 0 as published.
         absent_weight: teach points known to be absent an empty map, by this share of a label's weight; 0 as published.
         teacher_share: a of (1 - a) labels + a teacher.
     """
@@ -50,6 +51,7 @@ class KeypointLossConfig:
     ld_form: LDLossForm | None = "pairwise"
     ld_weight: float | None = None
     presence_weight: float = 1e-3
+    peak_weight: float = 0.0
     absent_weight: float = 0.0
     teacher_share: float = 0.7
 
@@ -159,7 +161,7 @@ class KeypointModule(pl.LightningModule):
                     taught = self._teacher[0](image).heatmaps
             return self.distillation(output.heatmaps, maps.heatmaps, weights, batch.presence, taught)
         weights = torch.where(absent_points(batch.presence), self.terms.absent_weight, weights)
-        return heatmap_mse(output.heatmaps, maps.heatmaps, weights)
+        return heatmap_mse(output.heatmaps, maps.heatmaps, weights, self.terms.peak_weight)
 
     def _apply(self, fn: Any, recurse: bool = True) -> KeypointModule:
         """Also takes the teacher along to another device."""

@@ -71,6 +71,17 @@ def test_heatmap_mse_is_the_weighted_mean_of_all() -> None:
     assert float(heatmap_mse(predicted, target, weights)) == pytest.approx(expected / 50, rel=1e-5)
 
 
+def test_a_peak_counts_more_by_its_weight() -> None:
+    target = torch.zeros(1, 25, ROWS, COLUMNS)
+    target[0, 0, 5, 6] = 1.0
+    weights, size = torch.ones(1, 25), 25 * ROWS * COLUMNS
+    flat, shifted = torch.zeros_like(target), target + 0.5
+    assert float(heatmap_mse(flat, target, weights, 20.0)) == pytest.approx(21 / size, rel=1e-5)
+    assert float(heatmap_mse(shifted, target, weights, 20.0)) == pytest.approx(
+        0.25 * (size + 20) / size, rel=1e-5
+    )
+
+
 def test_simcc_loss_is_zero_at_the_target_and_blind_to_weight_0() -> None:
     target, _ = simcc_targets(
         torch.tensor([[[40.0, 70.0], [90.0, 100.0]]]), torch.ones(1, 2, dtype=torch.bool)

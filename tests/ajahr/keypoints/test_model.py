@@ -17,6 +17,7 @@ CONFIGS = [
     KeypointConfig("vit_tiny", "classic", presence="pool"),
     KeypointConfig("vit_tiny", "simple", presence="keypoint"),
     KeypointConfig("vit_tiny", "simcc", presence="pool"),
+    KeypointConfig("vit_tiny_stem", presence="pool"),
     KeypointConfig("shufflenet_v2_x0_5", "paper", presence="keypoint"),
     KeypointConfig("shufflenet_v2_x0_5", "simcc"),
 ]

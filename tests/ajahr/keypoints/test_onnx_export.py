@@ -34,6 +34,7 @@ def lively(config: KeypointConfig) -> KeypointModel:
     "config",
     [
         KeypointConfig("vit_tiny", "classic", presence="pool"),
+        KeypointConfig("vit_tiny_stem", presence="pool"),
         KeypointConfig("shufflenet_v2_x0_5", "wide", presence="keypoint"),
     ],
     ids=lambda c: f"{c.backbone}-{c.head}",

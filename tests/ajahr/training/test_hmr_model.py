@@ -8,6 +8,8 @@ import torch
 from hmr_runs import smallest, spec, write_tokenizers
 
 from ajahr.errors import UserError
+from ajahr.keypoints.config import KeypointConfig
+from ajahr.keypoints.model import KeypointModel, save_keypoints
 from ajahr.models.config import RegressorConfig
 from ajahr.models.pretrained import save_pretrained
 from ajahr.training.hmr_model import (
@@ -66,6 +68,22 @@ def test_first_weights_are_taken_where_they_fit(tmp_path: Path, caplog: pytest.L
     assert all(torch.equal(head[k], v) for k, v in regressor.token_head.state_dict().items())
     with pytest.raises(UserError, match="no BPAC-Net"):
         load_first_weights(baseline, FirstWeights(bpac_imagenet=tmp_path / "resnet34.pth"))
+
+
+def test_the_backbone_starts_as_a_keypoint_model_s(tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    keypoints = KeypointModel(KeypointConfig("vit_tiny_stem"))
+    save_keypoints(keypoints, tmp_path / "trunk")
+    regressor = build_regressor(ModelSpec(preset="tiny", pose_head="hmr2", bpac=False))
+    decoder = {name: value.clone() for name, value in regressor.decoder.state_dict().items()}
+    load_first_weights(regressor, FirstWeights(keypoints=tmp_path / "trunk"))
+    assert all(
+        torch.equal(value, regressor.backbone.state_dict()[name])
+        for name, value in keypoints.backbone.state_dict().items()
+    )
+    assert all(torch.equal(value, regressor.decoder.state_dict()[name]) for name, value in decoder.items())
+    with pytest.raises(UserError, match="its backbone is not the regressor's"):
+        load_first_weights(build_regressor(spec()), FirstWeights(keypoints=tmp_path / "trunk"))
 
 
 def test_differences_that_matter() -> None:
