@@ -164,7 +164,7 @@ def background(seed: int, index: int, views: list[np.ndarray], grounds: list[np.
     clutter(rng, picture)
     light = 1 + rng.uniform(0, 0.5) * (2 * noise(rng, height, width, 1) - 1)
     picture = np.clip(picture * light * rng.uniform(0.5, 1.2), 0, 1)
-    picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.3, 2.5))
+    picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.3, 1.3))
     picture = np.clip(picture + rng.normal(0, rng.uniform(0.002, 0.02), picture.shape), 0, 1)
     return (picture * 255).round().astype(np.uint8)
 
