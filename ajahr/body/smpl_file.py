@@ -7,7 +7,7 @@ import json
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,28 +83,28 @@ def read(
 ) -> dict[str, Any]:
     """Arrays of an SMPL-format file by the names of `ajahr.body.data.BodyData`, and its sidecars."""
     raw = _raw_arrays(path)
-    v_template = _checked(path, raw, "v_template", (None, 3))
+    v_template = checked(path, raw, "v_template", (None, 3))
     num_vertices = len(v_template)
-    shapedirs = _checked(path, raw, "shapedirs", (num_vertices, 3, None))
-    weights = _checked(path, raw, "weights", (num_vertices, NUM_JOINTS))
-    J_regressor = _checked(path, raw, "J_regressor", (NUM_JOINTS, num_vertices))
-    faces = _checked(path, raw, "f", (None, 3)).astype(np.int64)
+    shapedirs = checked(path, raw, "shapedirs", (num_vertices, 3, None))
+    weights = checked(path, raw, "weights", (num_vertices, NUM_JOINTS))
+    J_regressor = checked(path, raw, "J_regressor", (NUM_JOINTS, num_vertices))
+    faces = checked(path, raw, "f", (None, 3)).astype(np.int64)
     if faces.min() < 0 or faces.max() >= num_vertices:
         raise UserError(f"{path}: f names vertex {faces.max()} of {num_vertices}; the file is damaged")
-    tree = _checked(path, raw, "kintree_table", (2, NUM_JOINTS))[0]
+    tree = checked(path, raw, "kintree_table", (2, NUM_JOINTS))[0]
     if tuple(int(p) for p in tree[1:]) != PARENTS[1:]:  # the root's parent is written in several ways
         raise UserError(f"{path}: kintree_table is not SMPL's tree of {NUM_JOINTS} joints")
     posedirs = None
     if "posedirs" in raw:
-        found = _checked(path, raw, "posedirs", (num_vertices, 3, NUM_POSE_FEATURES)).astype(np.float32)
+        found = checked(path, raw, "posedirs", (num_vertices, 3, NUM_POSE_FEATURES)).astype(np.float32)
         if found.any():  # all zero costs as much as real ones and does nothing
             posedirs = np.ascontiguousarray(found.reshape(-1, NUM_POSE_FEATURES).T)
 
     weights = weights.astype(np.float32)
-    vertex_ids = _vertex_ids(path, num_vertices)
+    named = vertex_ids(path, num_vertices)
     J19_file = _beside(path, J19_path, ("SMPL_to_J19.pkl", "SMPL_to_J19.npy"))
     if J19_file is None:
-        J19, source = own_j19(J_regressor, v_template, part_labels_of(weights), vertex_ids), "own"
+        J19, source = own_j19(J_regressor, v_template, part_labels_of(weights), named), "own"
     else:
         J19, source = read_j19(J19_file, num_vertices), "SMPL_to_J19"
     uv_file = _beside(path, uv_path, ("smpl_uv.obj",))
@@ -116,7 +116,7 @@ def read(
         "J_regressor": J_regressor.astype(np.float32),
         "weights": weights,
         "faces": faces.astype(np.int32),
-        "vertex_ids": vertex_ids,
+        "vertex_ids": named,
         "J19_regressor": J19,
         "J19_source": source,
         "uv": uv,
@@ -126,29 +126,43 @@ def read(
 
 def _raw_arrays(path: Path) -> dict[str, np.ndarray]:
     """The arrays SMPL's format names, unchecked."""
+    return raw_arrays(path, _KEYS, _OPTIONAL)
+
+
+def raw_arrays(path: Path, keys: Sequence[str], optional: Sequence[str] = ()) -> dict[str, np.ndarray]:
+    """The named arrays of a model file, unchecked; nothing else in it is touched.
+
+    Raises:
+        UserError: an array that is not optional is missing, or one cannot be read.
+    """
     if path.suffix == ".npz":
         with open_npz(path) as stored:
-            return _collect(path, stored.files, stored.__getitem__)
+            return _collect(path, stored.files, stored.__getitem__, keys, optional)
     content = read_pickle(path)
     if not isinstance(content, dict):
         raise UserError(f"{path} holds a {type(content).__name__}, not the dictionary of an SMPL model")
-    return _collect(path, content, lambda key: resolve(content[key]))
+    return _collect(path, content, lambda key: resolve(content[key]), keys, optional)
 
 
-def _collect(path: Path, present: Any, get: Callable[[str], Any]) -> dict[str, np.ndarray]:
+def _collect(
+    path: Path, present: Any, get: Callable[[str], Any], keys: Sequence[str], optional: Sequence[str]
+) -> dict[str, np.ndarray]:
     arrays = {}
-    for key in _KEYS:
+    for key in keys:
         if key in present:
             try:
                 arrays[key] = np.asarray(get(key))
             except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
                 raise UserError(f"{path}: {key} cannot be read ({error}); get the file again") from error
-        elif key not in _OPTIONAL:
-            raise UserError(f"{path} has no {key}; an SMPL model file has {', '.join(_KEYS)}")
+        elif key not in optional:
+            needed = ", ".join(k for k in keys if k not in optional)
+            raise UserError(f"{path} has no {key}; an SMPL model file has {needed}")
     return arrays
 
 
-def _checked(path: Path, arrays: Mapping[str, np.ndarray], key: str, expected: tuple) -> np.ndarray:
+def checked(
+    path: Path, arrays: Mapping[str, np.ndarray], key: str, expected: tuple, what: str = "SMPL model of 24 joints"
+) -> np.ndarray:
     """The array if its shape is as expected (None: any length above zero) and its numbers are finite."""
     array = arrays[key]
     fits = array.ndim == len(expected) and all(
@@ -156,7 +170,7 @@ def _checked(path: Path, arrays: Mapping[str, np.ndarray], key: str, expected: t
     )
     if not fits:
         wanted = "(" + ", ".join("any" if n is None else str(n) for n in expected) + ")"
-        raise UserError(f"{path}: {key} has shape {array.shape}, an SMPL model of 24 joints has {wanted}")
+        raise UserError(f"{path}: {key} has shape {array.shape}, an {what} has {wanted}")
     if array.dtype.kind not in "iuf":
         raise UserError(f"{path}: {key} holds {array.dtype}, not numbers")
     if not np.isfinite(array).all():
@@ -164,14 +178,16 @@ def _checked(path: Path, arrays: Mapping[str, np.ndarray], key: str, expected: t
     return array
 
 
-def _vertex_ids(path: Path, num_vertices: int) -> dict[str, int]:
-    """SMPL's named vertices on SMPL's topology; on another, those of ``vertex_ids.json`` beside the file."""
+def vertex_ids(
+    path: Path, num_vertices: int, known: Mapping[str, int] = SMPL_VERTEX_IDS, of: int = NUM_SMPL_VERTICES
+) -> dict[str, int]:
+    """Named vertices of a published topology (``of`` vertices); on another, of ``vertex_ids.json`` beside it."""
     beside = path.parent / "vertex_ids.json"
-    if num_vertices == NUM_SMPL_VERTICES and not beside.is_file():
-        return dict(SMPL_VERTEX_IDS)
+    if num_vertices == of and not beside.is_file():
+        return dict(known)
     if not beside.is_file():
         raise UserError(
-            f"{path} has {num_vertices} vertices, SMPL has {NUM_SMPL_VERTICES}; name those of face, feet "
+            f"{path} has {num_vertices} vertices, the published one has {of}; name those of face, feet "
             f"and finger tips in {beside.name} beside it, by the keys {', '.join(VERTEX_KEYS)}"
         )
     try:
@@ -200,8 +216,8 @@ def read_j19(path: Path, num_vertices: int) -> np.ndarray:
         array = np.load(path, allow_pickle=False) if path.suffix == ".npy" else resolve(read_pickle(path))
     except (OSError, ValueError, EOFError) as error:
         raise UserError(f"{path} is not a plain array ({error}); get the file again") from error
-    checked = _checked(path, {"the regressor": np.asarray(array)}, "the regressor", (NUM_EXTRA, num_vertices))
-    return checked.astype(np.float32)
+    found = checked(path, {"the regressor": np.asarray(array)}, "the regressor", (NUM_EXTRA, num_vertices))
+    return found.astype(np.float32)
 
 
 def read_uv(path: Path, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
