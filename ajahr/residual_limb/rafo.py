@@ -10,21 +10,29 @@ term keeps a foreshortened limb from wandering.
 
 Departures from the paper: lambda is a sigmoid, not clipped (a clip stops L-BFGS at a bound); it starts from
 a scan; limbs of all people are one batch. `solve` is damped Gauss-Newton with four unknowns a limb, which
-`minimise_lbfgs`, the paper's L-BFGS with strong Wolfe, agrees with. A wrong point, too, is reached by moving
-the anchor, so an anchor that moves by more than `Gates.anchor_move` of the bone is refused.
+`minimise_lbfgs`, the paper's L-BFGS with strong Wolfe, agrees with (``solver`` chooses). A wrong point, too, is
+reached by moving the anchor, so an anchor that moves by more than `Gates.anchor_move` of the bone is refused.
+
+Lambda stays within 0.02..0.98. Its ends, a limb that ends at a joint, are classes and not lengths: ``levels``
+sets them, where no end was given, without any fit.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int
 
+from ajahr.anatomy import LIMBS, check_levels
 from ajahr.errors import UserError
 from ajahr.geometry.cameras import Camera
-from ajahr.residual_limb.segments import SEGMENTS
+from ajahr.residual_limb.segments import SEGMENTS, of_level
+
+Solver = Literal["gauss_newton", "lbfgs"]
 
 _LOW, _HIGH = 0.02, 0.98
 _SCAN = np.linspace(_LOW, _HIGH, 97)
@@ -40,11 +48,14 @@ class Status(StrEnum):
     REJECTED = "rejected"
     ABSENT = "absent"
     """No end was given for this place."""
+    JOINT_LEVEL = "joint_level"
+    """Not fitted: the limb's level says that it ends at a joint (lambda 0 or 1)."""
 
 
 class Reason(StrEnum):
     NONE = ""
     OTHER_END = "other_end_on_this_limb"
+    JOINT_SEEN = "joint_beyond_the_end_is_surer"
     OUTSIDE = "outside_the_image"
     BEHIND = "body_behind_the_camera"
     SHORT_BONE = "bone_without_length"
@@ -98,29 +109,42 @@ class ResidualFit:
     def accepted(self) -> Bool[np.ndarray, "people 8"]:
         return np.asarray(self.status == Status.ACCEPTED)
 
+    @property
+    def usable(self) -> Bool[np.ndarray, "people 8"]:
+        """Ends at which a limb can be cut: accepted, of low confidence, or of the limb's level."""
+        return self.accepted | np.isin(self.status, [Status.LOW_CONFIDENCE, Status.JOINT_LEVEL])
+
 
 def fit_residuals(
     joints: Float[np.ndarray, "people joints 3"],
     points: Float[np.ndarray, "people 8 3"],
-    camera: Camera,
+    camera: Camera | Sequence[Camera],
     *,
     gates: Gates | None = None,
     heights_px: Float[np.ndarray, " people"] | None = None,
     point_sd: float = 2.0,
+    levels: Int[np.ndarray, "people 4"] | None = None,
+    solver: Solver = "gauss_newton",
 ) -> ResidualFit:
     """Residual ends of people; each limb on its own, all in one batch.
 
     Args:
         joints: of the intact fit, camera frame, m; the first 22 are SMPL's.
         points: x, y (px) and score of each end; score 0 where there is none.
+        camera: one for all, or one per person.
         heights_px: of the people's boxes, for ``Gates.error_of_height``.
         point_sd: of the points, px.
+        levels: limb levels; a limb without a given end ends at the joint that its level names.
+        solver: of the fit; they agree.
 
     Raises:
         UserError: shapes do not fit.
     """
     gates = gates or Gates()
     people = len(joints)
+    cameras = [camera] * people if isinstance(camera, Camera) else list(camera)
+    if len(cameras) != people:
+        raise UserError(f"{len(cameras)} cameras for {people} people; give one for all or one each")
     if joints.ndim != 3 or joints.shape[1] < 22 or points.shape != (people, len(SEGMENTS), 3):
         raise UserError(
             f"joints {joints.shape} and residual points {points.shape} do not fit; give (people, joints, 3) and "
@@ -145,7 +169,10 @@ def fit_residuals(
     lengths = np.linalg.norm(anchors - upstreams, axis=-1)
     x, y = points[..., 0], points[..., 1]
     with np.errstate(invalid="ignore"):
-        outside = (x < 0) | (y < 0) | (x > camera.width) | (y > camera.height)
+        width, height = (
+            np.array([getattr(c, side) for c in cameras], float)[:, None] for side in ("width", "height")
+        )
+        outside = (x < 0) | (y < 0) | (x > width) | (y > height)
         tests = (
             (Reason.NOT_FINITE, ~np.isfinite(lengths)),
             (Reason.BEHIND, ~((anchors[..., 2] > 0.05) & (upstreams[..., 2] > 0.05))),
@@ -161,16 +188,19 @@ def fit_residuals(
     where = np.nonzero(given)
     if len(where[0]):
         problem = Problem.build(
-            anchors[where], upstreams[where], points[where][:, :2].astype(np.float64), camera
+            anchors[where],
+            upstreams[where],
+            points[where][:, :2].astype(np.float64),
+            camera if isinstance(camera, Camera) else [cameras[k] for k in where[0]],
         )
-        moved, fraction = solve(problem)
+        moved, fraction = _SOLVERS[solver](problem)
         reached = moved + fraction[:, None] * (problem.upstream - moved)
-        error = np.linalg.norm(camera.project(reached) - problem.point, axis=1)
+        error = np.linalg.norm(problem.project(reached) - problem.point, axis=1)
         gate = np.full(len(error), gates.error_px)
         if gates.error_of_height is not None and heights_px is not None:
             gate = np.maximum(gate, gates.error_of_height * heights_px[where[0]])
         move = np.linalg.norm(moved - problem.anchor, axis=1) / problem.length
-        a, b = camera.project(problem.anchor), camera.project(problem.upstream)
+        a, b = problem.project(problem.anchor), problem.project(problem.upstream)
         seen = np.linalg.norm(b - a, axis=1)
         off = problem.first_error / np.maximum(seen, 1e-9)
         states = np.full(len(error), Status.ACCEPTED, object)
@@ -188,6 +218,17 @@ def fit_residuals(
         out["fraction"][where], out["error_px"][where] = fraction, error
         out["sd"][where] = np.minimum(point_sd / np.maximum(seen, 1e-9), 0.29)  # at most that of any lambda
         anchor[where], end[where] = moved, moved + fraction[:, None] * (problem.upstream - moved)
+    if levels is not None:
+        check_levels(levels)
+        for row, limb in zip(*np.nonzero(levels), strict=True):
+            if (status[row, limb == _LIMB] != Status.ABSENT).any():
+                continue
+            place = of_level(LIMBS[limb], int(levels[row, limb]))
+            assert place is not None
+            k = SEGMENTS.index(place[0])
+            status[row, k], out["fraction"][row, k] = Status.JOINT_LEVEL, place[1]
+            anchor[row, k] = anchors[row, k]
+            end[row, k] = anchors[row, k] + place[1] * (upstreams[row, k] - anchors[row, k])
     left = (1 - out["fraction"]) * np.linalg.norm(upstreams - anchor, axis=-1)
     return ResidualFit(
         out["fraction"], 1 - out["fraction"], left, anchor, end, out["error_px"], out["sd"], status, reason
@@ -208,28 +249,56 @@ class Problem:
     alpha: Float64[np.ndarray, " limbs"]
     mu: Float64[np.ndarray, " limbs"]
     nu: Float64[np.ndarray, " limbs"]
-    camera: Camera
+    focal: Float64[np.ndarray, " limbs"]
+    centre: Float64[np.ndarray, "limbs 2"]
+    weak_depth: Float64[np.ndarray, " limbs"]
+    """NaN where the camera sees in perspective."""
 
     @classmethod
-    def build(cls, anchor: np.ndarray, upstream: np.ndarray, point: np.ndarray, camera: Camera) -> Problem:
+    def build(
+        cls,
+        anchor: Float64[np.ndarray, "limbs 3"],
+        upstream: Float64[np.ndarray, "limbs 3"],
+        point: Float64[np.ndarray, "limbs 2"],
+        camera: Camera | Sequence[Camera],
+    ) -> Problem:
+        """Scan and weights. The camera is one for all limbs, or one each."""
+        cameras = [camera] if isinstance(camera, Camera) else list(camera)
+        rows = np.array(
+            [
+                (c.focal_length, *c.principal_point, np.nan if c.weak_depth is None else c.weak_depth)
+                for c in cameras
+            ],
+            np.float64,
+        ).reshape(-1, 4)
+        focal, *centre, weak = np.broadcast_to(rows, (len(anchor), 4)).T
+        centre = np.stack(centre, 1)
         places = anchor[:, None] + _SCAN[:, None] * (upstream - anchor)[:, None]
-        errors = np.linalg.norm(camera.project(places) - point[:, None], axis=-1)
+        depths = np.where(np.isnan(weak)[:, None], places[..., 2], weak[:, None])
+        pixels = places[..., :2] * (focal[:, None] / depths)[..., None] + centre[:, None]
+        errors = np.sqrt(np.square(pixels - point[:, None]).sum(-1))
         best = errors.argmin(1)
         first = errors[np.arange(len(best)), best]
-        depth = anchor[:, 2] if camera.weak_depth is None else np.full(len(anchor), camera.weak_depth)
-        square = (camera.focal_length / depth) ** 2
+        depth = np.where(np.isnan(weak), anchor[:, 2], weak)
+        square = (focal / depth) ** 2
         trust = np.clip(1 / (1 + (first / _TAU_PX) ** 2), 0.1, 1)
         length = np.linalg.norm(upstream - anchor, axis=1)
         return cls(
             anchor, upstream, point, length, _SCAN[best], first, _ALPHA * trust * square, _MU * trust * square,
-            _NU * square * length**2, camera,
+            _NU * square * length**2, focal, centre, weak,
         )  # fmt: skip
+
+    def project(self, places: Float64[np.ndarray, "limbs 3"]) -> Float64[np.ndarray, "limbs 2"]:
+        """Pixels of one point of each limb (m, camera frame)."""
+        depth = np.where(np.isnan(self.weak_depth), places[:, 2], self.weak_depth)
+        return places[:, :2] * (self.focal / depth)[:, None] + self.centre
 
     def residuals(
         self, q: Float64[np.ndarray, "limbs 4"], rows: Int[np.ndarray, " limbs"] | slice = slice(None)
     ) -> tuple[Float64[np.ndarray, "limbs 7"], Float64[np.ndarray, "limbs 7 4"]]:
         """Residuals, whose squares' sum is the objective, and their Jacobian in (anchor / 0.1 m, logit)."""
-        camera, upstream, start = self.camera, self.upstream[rows], self.anchor[rows]
+        upstream, start = self.upstream[rows], self.anchor[rows]
+        focal, weak = self.focal[rows], self.weak_depth[rows]
         share = 1 / (1 + np.exp(-q[:, 3]))
         fraction, slope = _LOW + (_HIGH - _LOW) * share, (_HIGH - _LOW) * share * (1 - share)
         step = _ANCHOR_UNIT * q[:, :3]
@@ -237,15 +306,15 @@ class Problem:
         bone = upstream - anchor
         place = anchor + fraction[:, None] * bone
         by_place = np.zeros((len(q), 2, 3))
-        depth = place[:, 2] if camera.weak_depth is None else np.full(len(q), float(camera.weak_depth))
-        scale = camera.focal_length / depth
+        deep = np.isnan(weak)
+        depth = np.where(deep, place[:, 2], weak)
+        scale = focal / depth
         by_place[:, 0, 0] = by_place[:, 1, 1] = scale
-        if camera.weak_depth is None:
-            by_place[:, :, 2] = -place[:, :2] * (scale / depth)[:, None]
+        by_place[:, :, 2] = -place[:, :2] * np.where(deep, scale / depth, 0)[:, None]
         length = np.linalg.norm(bone, axis=1)
         a, m, n = (np.sqrt(w[rows]) for w in (self.alpha, self.mu, self.nu))
         r, jacobian = np.empty((len(q), 7)), np.zeros((len(q), 7, 4))
-        r[:, :2] = camera.project(place) - self.point[rows]
+        r[:, :2] = place[:, :2] * scale[:, None] + self.centre[rows] - self.point[rows]
         jacobian[:, :2, :3] = by_place * (_ANCHOR_UNIT * (1 - fraction))[:, None, None]
         jacobian[:, :2, 3] = np.einsum("nij,nj->ni", by_place, bone) * slope[:, None]
         r[:, 2:5] = a[:, None] * step
@@ -303,23 +372,22 @@ def solve(
 def minimise_lbfgs(
     problem: Problem, max_iterations: int = 100
 ) -> tuple[Float64[np.ndarray, "limbs 3"], Float64[np.ndarray, " limbs"]]:
-    """As `solve`, by the paper's L-BFGS with strong Wolfe, one limb after the other. Needs torch."""
+    """As `solve`, by the paper's L-BFGS with strong Wolfe, all limbs in one batch. Needs torch."""
     import torch
 
-    results = []
-    for k in range(len(problem.length)):
-        row = np.array([k])
-        q = torch.tensor(problem.start[row], requires_grad=True)
-        optimiser = torch.optim.LBFGS(
-            [q], lr=1, max_iter=max_iterations, history_size=10, tolerance_grad=1e-9, tolerance_change=1e-12,
-            line_search_fn="strong_wolfe",
-        )  # fmt: skip
+    from ajahr.fitting.lbfgs import minimise
 
-        def closure(q=q, row=row) -> torch.Tensor:
-            r, jacobian = problem.residuals(q.detach().numpy(), row)
-            q.grad = torch.from_numpy(2 * np.einsum("nki,nk->ni", jacobian, r))
-            return torch.tensor((r**2).sum())
+    def objective(q: torch.Tensor, index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        # far along a line search places may come before the camera: such values are refused
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            r, jacobian = problem.residuals(q.numpy(), index.numpy())
+            return torch.from_numpy((r**2).sum(1)), torch.from_numpy(2 * np.einsum("nki,nk->ni", jacobian, r))
 
-        optimiser.step(closure)
-        results.append(q.detach().numpy()[0])
-    return problem.unpack(np.array(results).reshape(-1, 4))
+    found = minimise(objective, torch.from_numpy(problem.start), iterations=max_iterations)
+    return problem.unpack(found.point.numpy())
+
+
+_SOLVERS: dict[Solver, Callable[[Problem], tuple[np.ndarray, np.ndarray]]] = {
+    "gauss_newton": solve,
+    "lbfgs": minimise_lbfgs,
+}

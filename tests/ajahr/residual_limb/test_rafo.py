@@ -100,6 +100,50 @@ def test_batch_is_its_rows_and_the_papers_optimiser(mesh: SkinnedMesh) -> None:
     assert np.linalg.norm(ours[0] - theirs[0], axis=1).max() < 1e-3
 
 
+def test_one_camera_per_person_and_the_other_solver(mesh: SkinnedMesh) -> None:
+    joints, points, _ = people(mesh, 4, 3, seed=7)
+    # the second picture is twice as large, off its middle and weak; its points follow
+    other = Camera(2100, 2300, 2400.0, (900.0, 1100.0))
+    both = points.copy()
+    both[1::2, :, :2] = (points[1::2, :, :2] - 500) * 2 + (900, 1100)
+    cameras = [CAMERA, other] * 2
+    one, two = fit_residuals(joints, points, CAMERA), fit_residuals(joints, both, cameras)
+    np.testing.assert_allclose(two.fraction[::2], one.fraction[::2], atol=1e-9)
+    # in an image of twice the size the same error weighs more: g sees 15 px
+    np.testing.assert_allclose(two.fraction, one.fraction, atol=0.02)
+    slow = fit_residuals(joints, both, cameras, solver="lbfgs")
+    np.testing.assert_allclose(slow.fraction, two.fraction, atol=1e-4)
+    assert (slow.status == two.status).all()
+    with pytest.raises(UserError, match="2 cameras for 4 people"):
+        fit_residuals(joints, both, cameras[:2])
+
+
+def test_an_image_of_twice_the_size_gives_the_same_lambda(mesh: SkinnedMesh) -> None:
+    joints, points, _ = people(mesh, 5, 0, seed=8)
+    large = Camera.centred(2000, 2000, 2400.0)
+    twice = points * (2, 2, 1)
+    one, two = fit_residuals(joints, points, CAMERA), fit_residuals(joints, twice, large)
+    np.testing.assert_allclose(two.fraction, one.fraction, atol=1e-3)
+
+
+def test_levels_are_the_ends_of_the_range(mesh: SkinnedMesh) -> None:
+    joints, points, _ = people(mesh, 2, 0, seed=9)
+    points[..., 2] = 0
+    points[1, 4, 2] = 1  # left leg of the second person: an end was seen, which says more than a level
+    levels = np.array([[1, 2, 3, 0], [0, 0, 2, 0]])
+    found = fit_residuals(joints, points, CAMERA, levels=levels)
+    expected = {2: 0.0, 1: 0.0, 4: 1.0}  # hand: forearm 0; elbow: upper arm 0; hip: thigh 1
+    for k in range(8):
+        if k in expected:
+            assert (found.status[0, k], found.fraction[0, k]) == (Status.JOINT_LEVEL, expected[k])
+        else:
+            assert found.status[0, k] == Status.ABSENT and np.isnan(found.fraction[0, k])
+    hip = SEGMENTS[4].upstream
+    np.testing.assert_allclose(found.end[0, 4], joints[0, hip])
+    assert found.length[0, 4] == 0 and found.usable[0].sum() == 3
+    assert found.status[1, 4] == Status.ACCEPTED and (found.status[1] != Status.JOINT_LEVEL).all()
+
+
 def test_gradient_and_symmetry(mesh: SkinnedMesh) -> None:
     joints, points, _ = people(mesh, 4, 5, seed=4)
     rows = np.nonzero(points[..., 2])
