@@ -1,4 +1,4 @@
-"""A finished run's regressor as a folder of safetensors, which `ajahr predict` takes."""
+"""A finished run's regressor or keypoint model as a folder of safetensors, which `ajahr predict` takes."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from typing import Literal
 
 import pytorch_lightning as pl
 
+from ajahr.keypoints.model import save_keypoints
 from ajahr.models.pretrained import save_pretrained
 from ajahr.training.hmr_module import HmrModule, load_trained
 from ajahr.training.interruption import run_folder
+from ajahr.training.keypoints_module import KeypointModule
+from ajahr.training.keypoints_module import load_trained as load_trained_keypoints
 
 
 def export(checkpoint: str | Path, folder: str | Path, module: HmrModule | None = None) -> Path:
@@ -37,11 +40,14 @@ class ExportPretrained(pl.Callback):
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         run = run_folder(trainer)
-        if not trainer.is_global_zero or run is None or not isinstance(pl_module, HmrModule):
+        if not trainer.is_global_zero or run is None:
             return
         folder = run / "pretrained"
-        best = getattr(trainer.checkpoint_callback, "best_model_path", "")
-        if self.which == "best" and best:
-            export(best, folder, pl_module)
-        else:
-            save_pretrained(pl_module.regressor, folder)
+        best = getattr(trainer.checkpoint_callback, "best_model_path", "") if self.which == "best" else ""
+        if isinstance(pl_module, KeypointModule):
+            save_keypoints(load_trained_keypoints(best) if best else pl_module.model, folder)
+        elif isinstance(pl_module, HmrModule):
+            if best:
+                export(best, folder, pl_module)
+            else:
+                save_pretrained(pl_module.regressor, folder)

@@ -11,9 +11,12 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger
 
 from ajahr.errors import UserError
+from ajahr.keypoints.config import KeypointConfig
+from ajahr.keypoints.model import load_keypoints
 from ajahr.models.pretrained import load_pretrained
 from ajahr.training.export import ExportPretrained, export
 from ajahr.training.hmr_module import HmrModule
+from ajahr.training.keypoints_module import KeypointModule
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +57,16 @@ def test_best_and_last(run, tmp_path: Path) -> None:
             load_pretrained(tmp_path / which / "version_0" / "pretrained").mean_betas, expected
         )
     module.regressor.mean_betas -= 1
+
+
+def test_a_keypoint_model(tmp_path: Path) -> None:
+    module = KeypointModule(KeypointConfig("vit_tiny_stem"))
+    trainer = pl.Trainer(
+        logger=CSVLogger(tmp_path, name="k", version=0), accelerator="cpu", enable_progress_bar=False
+    )
+    ExportPretrained("last").on_fit_end(trainer, module)
+    found = load_keypoints(tmp_path / "k" / "version_0" / "pretrained").state_dict()
+    assert all(torch.equal(value, found[name]) for name, value in module.model.state_dict().items())
 
 
 def test_other_checkpoints(tmp_path: Path) -> None:
