@@ -15,6 +15,7 @@ from ajahr.anatomy import NUM_CLASSES
 from ajahr.errors import UserError
 from synth.hard_cases_config import HardCasesConfig
 from synth.pose_sources.config import PoseConfig
+from synth.residual_config import ResidualConfig
 from synth.splits import split_problems
 
 
@@ -252,6 +253,7 @@ class GenerateConfig:
     render: RenderConfig = field(default_factory=RenderConfig)
     realism: RealismConfig = field(default_factory=RealismConfig)
     hard_cases: HardCasesConfig = field(default_factory=HardCasesConfig)
+    residual: ResidualConfig = field(default_factory=ResidualConfig)
     run: RunConfig = field(default_factory=RunConfig)
 
     def content(self) -> dict[str, Any]:
@@ -289,6 +291,7 @@ class GenerateConfig:
              f"amputation.class_weights takes {NUM_CLASSES} weights, none negative, not all zero"),
             *((wrong, message) for wrong, message in self.backgrounds.problems()),
             *self.hard_cases.problems(),
+            *self.residual.problems(),
             (not 1 <= self.render.jpeg_quality <= 100, "render.jpeg_quality is 1..100"),
             (self.render.focal_factor <= 0, "render.focal_factor must be positive"),
             (self.appearance.per_group < 1, "appearance.per_group must be at least 1"),

@@ -68,6 +68,7 @@ from synth.stages.place import Place
 from synth.stages.pose import Pose
 from synth.stages.props import PutOn
 from synth.stages.render import Render
+from synth.stages.residual import CutLimbs, DrawEnds
 from synth.stages.scene import Amputate, PickScene
 from synth.timing import WRITE, StageClock
 
@@ -91,10 +92,12 @@ def build_recipe(
         PickScene(backgrounds, (config.people_per_image[0], config.people_per_image[1]), config.render),
         amputate,
         HardCases(config.hard_cases, amputate),
+        DrawEnds(config.residual),
         Pose(config.poses, backgrounds, poses, own_shape=config.body is not None),
         TakeAids(config.poses),
         Appear(textures, body, identity_numbers(config), config.seed),
         Place(fast, config.render),
+        CutLimbs(fast),
         PutOn(fast),
         Occlude(occluders, config.render, config.realism),
         Render(body, config.render, config.realism),

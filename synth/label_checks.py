@@ -5,7 +5,8 @@ The rules are those of `ajahr.data.record`; nothing here knows how a picture was
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import weakref
+from collections.abc import Iterator, MutableMapping
 from typing import Protocol, runtime_checkable
 
 import cv2
@@ -18,11 +19,15 @@ from ajahr.anatomy import (
     LDPOSE25,
     LIMBS,
     NUM_JOINTS,
+    PARENTS,
     KeypointLayout,
     absent_joint_mask,
     amputation_joint,
     descendants,
+    residual_end,
 )
+from ajahr.body.data import BodyData
+from ajahr.body.fast import FastBody
 from ajahr.data.mask import split_mask
 from ajahr.data.record import (
     ABSENT,
@@ -32,15 +37,19 @@ from ajahr.data.record import (
     ImageRecord,
     LimbStatus,
     PersonRecord,
-    ldpose_3d,
     residual_lengths,
 )
+from ajahr.data.residual_mesh import collapsed_joints, residual_ends
+from ajahr.errors import UserError
 from ajahr.geometry.rotations_np import rotvec_to_rotmat
+from ajahr.residual_limb.cutter import LimbCutter
 
 REPROJECTION_PX = 0.5
 """2D keypoints lie this close to their projected 3D ones."""
 SAME_PLACE_M = 1e-3
 """Two computations of one joint agree this well."""
+BESIDE_BONE_M = 0.12
+"""The end of a residual limb lies this close to its place on the bone; skin slides over a bent joint."""
 NEAR_PX = 3
 """A keypoint in sight lies this close to a pixel of its person in the part mask."""
 BACKGROUND_MARGIN_PX = 24
@@ -100,7 +109,7 @@ def check_keypoints(
 
 def check_limbs(person: PersonRecord) -> Iterator[str]:
     """Status, occlusion and residual length of each limb against its level and joints."""
-    expected = residual_lengths(person.joints_3d, person.limb_levels)
+    expected = residual_lengths(person.joints_3d, person.limb_levels, person.fractions)
     for limb in LIMBS:
         name, level, status = limb.name.lower(), person.limb_levels[limb], person.limb_status[limb]
         if (level > 0) != (status in (LimbStatus.AMPUTATED, LimbStatus.PROSTHESIS)):
@@ -123,6 +132,59 @@ def check_limbs(person: PersonRecord) -> Iterator[str]:
             gap = np.linalg.norm(person.joints_3d[below] - person.joints_3d[top], axis=1).max()
             if gap > SAME_PLACE_M:
                 yield f"{name} has lost joints {gap:.3f} m from {JOINT_NAMES[top]}, where it ends"
+
+
+def check_residual_limbs(person: PersonRecord) -> Iterator[str]:
+    """Limbs that end inside a bone against level, lengths and joints."""
+    for limb in LIMBS:
+        one, level = person.residual_limbs[limb], person.limb_levels[limb]
+        if one is None:
+            continue
+        name = limb.name.lower()
+        if one.segment != residual_end(limb, level):
+            yield f"{name} of level {level} is said to end at {one.segment}"
+            continue
+        joint = amputation_joint(limb, level)
+        anchor, upstream = person.joints_3d[joint], person.joints_3d[PARENTS[joint]]
+        length = (1 - one.fraction) * float(np.linalg.norm(upstream - anchor))
+        if not abs(length - one.length_mm / 1000) <= SAME_PLACE_M:
+            yield f"{name} is {one.length_mm:.1f} mm long, by its lambda {1000 * length:.1f} mm"
+        gap = float(np.linalg.norm(one.end_3d - (anchor + one.fraction * (upstream - anchor))))
+        if not gap <= BESIDE_BONE_M:
+            yield f"{name} ends {1000 * gap:.0f} mm from the bone at its lambda"
+
+
+_cutters: MutableMapping[BodyData, LimbCutter] = weakref.WeakKeyDictionary()
+
+
+def check_surface(person: PersonRecord, body: FastBody) -> Iterator[str]:
+    """Limbs that end inside a bone against the surface cut and posed again."""
+    ends = residual_ends(person)
+    if not ends:
+        return
+    cutter = _cutters.setdefault(body.data, LimbCutter(body.data))
+    betas = person.betas[: body.data.num_betas]
+    try:
+        shape = cutter(betas, ends)
+    except UserError as error:
+        yield f"its limbs cannot be cut as they are said to end: {error}"
+        return
+    rotmats = rotvec_to_rotmat(person.pose_rotvec).astype(np.float32)
+    collapsed = np.zeros(NUM_JOINTS, bool)
+    collapsed[list(collapsed_joints(person))] = True
+    posed = cutter.pose(body, shape, betas, rotmats, collapsed, person.transl)
+    for end, measured, tip in zip(shape.ends, shape.measures, posed.tips, strict=True):
+        one, name = person.residual_limbs[end.segment.limb], end.segment.limb.name.lower()
+        assert one is not None
+        gap = float(np.abs(tip - one.end_3d).max())
+        if not gap <= SAME_PLACE_M:
+            yield f"{name} is said to end {1000 * gap:.1f} mm from where its surface does"
+        if end.oblique != one.oblique:
+            yield f"{name} is {'' if end.oblique else 'not '}cut obliquely, and its record says otherwise"
+        said = np.array([one.length_mm, one.volume_ml, *one.circumferences_mm])
+        found = [1e3 * measured.length, 1e6 * measured.volume, *(1e3 * x for x in measured.circumferences)]
+        if len(said) != len(found) or not (np.abs(said - found) <= 0.1 + 1e-3 * np.abs(found)).all():
+            yield f"{name} measures otherwise than its surface does"
 
 
 def check_hard_cases(person: PersonRecord) -> Iterator[str]:
@@ -158,12 +220,15 @@ def check_geometry(person: PersonRecord, body: PosableBody | None) -> Iterator[s
 
 def check_person(person: PersonRecord, body: PosableBody | None = None) -> Iterator[str]:
     """Everything that needs no picture."""
-    points = ldpose_3d(person.keypoints_3d, person.joints_3d, person.limb_levels)
+    points = person.ldpose_3d
     yield from check_keypoints(person.keypoints_2d, person.keypoints_3d, J44, person)
     yield from check_keypoints(person.ldpose_2d, points, LDPOSE25, person)
     yield from check_limbs(person)
+    yield from check_residual_limbs(person)
     yield from check_hard_cases(person)
     yield from check_geometry(person, body)
+    if isinstance(body, FastBody):
+        yield from check_surface(person, body)
 
 
 def check_mask(mask: UInt8[np.ndarray, "height width"], record: ImageRecord) -> Iterator[str]:

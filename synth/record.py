@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Float32, UInt8
 
+from ajahr.anatomy import absent_joint_mask
 from ajahr.body.fast import FastPose
 from ajahr.data.record import ImageRecord
 from ajahr.geometry.cameras import Camera
 from ajahr.render.rasterizer import Lighting, RenderResult
+from ajahr.residual_limb.cutter import CutPose
 from synth.appearance.source import TextureEntry
 from synth.background_bank import Background, Slot
 from synth.props.mesh import Mesh
@@ -47,13 +49,16 @@ class Person:
         slot: Where in the photograph.
         levels: Limb levels drawn for the scene; what is rendered is `rendered_levels`.
         rendered_levels: ``levels``, or all intact in an intact twin.
+        fractions: Lambda of each limb that ends inside a bone, for the scene; 0 where it ends at a joint.
         pose_rotvec: (24, 3) rotation vectors, root first and in the camera frame; absent joints keep theirs.
         pose_source: ``fitted``, ``sampled`` or ``captured``.
         pose_family: Family of a sampled pose, name of its source otherwise.
         sex: ``female`` or ``male``.
         keeps_betas: Whether ``betas`` came with the pose, of somebody put in their own place.
         transl: (3,) m, camera frame.
-        mesh: The body as rendered, camera frame.
+        mesh: The body, camera frame, lost limbs shrunk onto the joint of their level; what is rendered unless there
+            is a ``cut``. Labels of joints are its.
+        cut: The body with limbs cut inside a bone, camera frame.
         render: What the rasteriser drew.
         cases: Hard cases arranged for this person, by name (`ajahr.data.record.HARD_CASES`); twins have the same.
         hidden_limb: The limb that an object, somebody else or the border takes out of sight, by case.
@@ -70,6 +75,7 @@ class Person:
     slot: Slot
     levels: tuple[int, int, int, int]
     rendered_levels: tuple[int, int, int, int]
+    fractions: tuple[float, float, float, float] = field(default=(0.0, 0.0, 0.0, 0.0), kw_only=True)
     pose_rotvec: Float[np.ndarray, "24 3"] = field(default_factory=lambda: np.zeros((24, 3), np.float32))
     pose_source: str = ""
     pose_family: str = ""
@@ -79,6 +85,7 @@ class Person:
     keeps_betas: bool = False
     transl: Float[np.ndarray, "xyz=3"] = field(default_factory=lambda: np.zeros(3, np.float32))
     mesh: FastPose | None = None
+    cut: CutPose | None = None
     lighting: Lighting | None = None
     render: RenderResult | None = None
     absent: Bool[np.ndarray, "joints=24"] = field(default_factory=lambda: np.zeros(24, bool))
@@ -101,6 +108,27 @@ class Person:
         return tuple(
             kind if level else None for kind, level in zip(self.worn, self.rendered_levels, strict=True)
         )
+
+    @property
+    def rendered_fractions(self) -> tuple[float, ...]:
+        """``fractions`` as rendered: an intact twin has lost nothing."""
+        return tuple(
+            one if level else 0.0 for one, level in zip(self.fractions, self.rendered_levels, strict=True)
+        )
+
+    @property
+    def collapsed(self) -> Bool[np.ndarray, "joints=24"]:
+        """Joints lost at joint level as rendered; those of a limb that ends inside a bone are cut off instead."""
+        levels = [
+            0 if one else level for one, level in zip(self.fractions, self.rendered_levels, strict=True)
+        ]
+        return absent_joint_mask(levels)
+
+    @property
+    def vertices(self) -> Float32[np.ndarray, "vertices 3"]:
+        """Of the surface that is rendered."""
+        assert self.mesh is not None
+        return self.mesh.vertices if self.cut is None else self.cut.vertices
 
     @property
     def pose_levels(self) -> tuple[int, ...]:

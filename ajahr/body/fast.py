@@ -38,6 +38,18 @@ class FastPose:
         return keypoints.ldpose25(self.keypoints_44, self.joints, np.concatenate)
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Skinned:
+    """A posed surface and what posed it: what else hangs on the same joints can be moved with it."""
+
+    rest: Float32[np.ndarray, "vertices 3"]
+    """At rest, with the pose's offsets where the body has any; do not write to it."""
+    joints: Float32[np.ndarray, "24 3"]
+    transforms: Float32[np.ndarray, "24 12"]
+    """Rows of a 3 x 4 matrix that takes a rest point to the output frame."""
+    vertices: Float32[np.ndarray, "vertices 3"]
+
+
 class FastBody:
     """Poses one person at a time. Safe to share between threads: a call writes only arrays of its own.
 
@@ -103,6 +115,19 @@ class FastBody:
             absent_joints: joints that are lost; their descendants are lost with them.
             translation: added to everything, metres.
         """
+        posed = self.skinned(betas, rotmats, absent_joints, translation)
+        all_45 = np.concatenate([posed.joints, posed.vertices[self._vertex_ids]])
+        extra = _gather(posed.vertices, *self._J19)
+        return FastPose(posed.vertices, posed.joints, np.concatenate([all_45[_BODY25], extra]))
+
+    def skinned(
+        self,
+        betas: Float[np.ndarray, " betas"],
+        rotmats: Float[np.ndarray, "24 3 3"],
+        absent_joints: Bool[np.ndarray, " 24"] | None = None,
+        translation: Float[np.ndarray, " 3"] | None = None,
+    ) -> Skinned:
+        """Vertices of one person and what moved them there; arguments as in a call."""
         v_shaped, rest = self.shape(betas)
         absent = _NONE_ABSENT if absent_joints is None else absent_joints
         local = np.ascontiguousarray(rotmats, dtype=np.float32)
@@ -113,10 +138,7 @@ class FastBody:
         v_posed = v_shaped
         if self._posedirs is not None:
             v_posed = _add_offsets(v_shaped, feature, *self._posedirs)
-        vertices = _skin(v_posed, transforms, *self._weights)
-        all_45 = np.concatenate([joints, vertices[self._vertex_ids]])
-        extra = _gather(vertices, *self._J19)
-        return FastPose(vertices, joints, np.concatenate([all_45[_BODY25], extra]))
+        return Skinned(v_posed, joints, transforms, _skin(v_posed, transforms, *self._weights))
 
 
 _PARENTS = np.array(PARENTS)

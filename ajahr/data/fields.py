@@ -10,10 +10,10 @@ import numpy as np
 
 from ajahr.errors import UserError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Of everything in a dataset folder: records, shard notes, dataset.json. Version 2 added `hard_cases` and
-`prosthesis` of every person."""
-READABLE_VERSIONS = (1, 2)
+`prosthesis` of every person, version 3 `residual_limbs`."""
+READABLE_VERSIONS = (1, 2, 3)
 
 
 def parse_json(data: bytes, where: str) -> Any:
@@ -59,10 +59,10 @@ class FieldReader:
             raise self.fail(key, f"is {json.dumps(value)[:40]}, expected {_names(kinds)}")
         return value
 
-    def take_list(self, key: str, length: int, *kinds: type) -> list[Any]:
-        """A list of ``length`` values of ``kinds``."""
+    def take_list(self, key: str, length: int | None, *kinds: type) -> list[Any]:
+        """A list of ``length`` values of ``kinds``, of any length with None."""
         values = self.take(key, list)
-        if len(values) != length:
+        if length is not None and len(values) != length:
             raise self.fail(key, f"has {len(values)} entries, expected {length}")
         for value in values:
             if not _is_one_of(value, kinds):

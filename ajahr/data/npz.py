@@ -21,7 +21,12 @@ Read by upstream loaders, N people:
 and of this project: `keypoints_j44` and `keypoints_ldpose25` with visibility 0/1/2 instead of a confidence,
 so that occluded keypoints keep their place; joints_3d, transl, camera (NaN weak_depth: full perspective),
 limb levels, status, occlusion, prosthesis ("": none), residual length (NaN: none), hard cases (names joined by
-commas), appearance, and which sample and person it is.
+commas), appearance, and which sample and person it is. By LDPose's eight residual-limb ends (`ajahr.anatomy.LDPOSE25`):
+
+    residual_lambda      (N, 8)        lambda of the end in its bone; 0 for a loss at the joint below, NaN where none
+    residual_3d          (N, 8, 4)     the end, camera frame, m, confidence 1; 0 where none
+    residual_length_mm   (N, 8)        NaN where the limb does not end inside that bone; so the next
+    residual_volume_ml   (N, 8)
 """
 
 from __future__ import annotations
@@ -34,7 +39,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ajahr.anatomy import BODY25, INTACT_INDEX, NUM_CLASSES, NUM_LIMBS
+from ajahr.anatomy import BODY25, INTACT_INDEX, LDPOSE25, NUM_CLASSES, NUM_LIMBS
 from ajahr.data.record import VISIBLE, ImageRecord, PersonRecord
 from ajahr.errors import UserError
 from ajahr.geometry.rotations_np import rotvec_to_rotmat
@@ -42,7 +47,10 @@ from ajahr.geometry.rotations_np import rotvec_to_rotmat
 BOX_SCALE = 1.2
 """HMR's usual enlargement of a person's box."""
 _GENDER = {"neutral": "n", "male": "m", "female": "f"}
-SINCE_VERSION = {"prosthesis": 2, "hard_cases": 2}
+SINCE_VERSION = {
+    "prosthesis": 2, "hard_cases": 2,
+    "residual_lambda": 3, "residual_3d": 3, "residual_length_mm": 3, "residual_volume_ml": 3,
+}  # fmt: skip
 """Arrays that datasets of an older schema version do not have."""
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 NpzArrays = dict[str, np.ndarray]
@@ -62,6 +70,23 @@ def _labels(person: PersonRecord) -> list[int]:
 
 def _nan_if_none(value: float | None) -> float:
     return float("nan") if value is None else value
+
+
+def _residual_3d(people: Sequence[PersonRecord]) -> np.ndarray:
+    ends = _floats(
+        [person.ldpose_3d[list(LDPOSE25.residual)] for person in people], len(LDPOSE25.residual), 3
+    )
+    known = np.isfinite(ends).all(-1, keepdims=True)
+    return np.concatenate([np.where(known, ends, 0), known], -1).astype(np.float32)
+
+
+def _by_end(people: Sequence[PersonRecord], name: str) -> np.ndarray:
+    found = np.full((len(people), len(LDPOSE25.residual)), np.nan, np.float32)
+    for row, person in enumerate(people):
+        for one in person.residual_limbs:
+            if one is not None:
+                found[row, one.point - LDPOSE25.residual[0]] = getattr(one, name)
+    return found
 
 
 def people_arrays(records: Sequence[ImageRecord], shard: str) -> NpzArrays:
@@ -113,6 +138,10 @@ def people_arrays(records: Sequence[ImageRecord], shard: str) -> NpzArrays:
         "limb_occluded": np.array([person.occluded for person in people], bool).reshape(-1, NUM_LIMBS),
         "residual_length": _floats(residuals, NUM_LIMBS),
         "prosthesis": _strings(worn).reshape(-1, NUM_LIMBS),
+        "residual_lambda": _floats([person.residual_lambda for person in people], len(LDPOSE25.residual)),
+        "residual_3d": _residual_3d(people),
+        "residual_length_mm": _by_end(people, "length_mm"),
+        "residual_volume_ml": _by_end(people, "volume_ml"),
         "hard_cases": _strings([",".join(person.hard_cases) for person in people]),
         "group": _strings([person.appearance.group for person in people]),
         "appearance_gender": _strings([person.appearance.gender for person in people]),

@@ -40,7 +40,7 @@ from ajahr.geometry.rotations_np import rotvec_to_rotmat
 ABSENT, OCCLUDED, VISIBLE = 0, 1, 2
 """Visibility of a 2D keypoint. ABSENT: it does not exist or has no label, and is (0, 0, 0). OCCLUDED: its
 place is known, and it is covered or outside the picture. VISIBLE: it is in sight."""
-DECIMALS = {"px": 3, "m": 6, "rad": 6, "betas": 6, "focal": 4}
+DECIMALS = {"px": 3, "m": 6, "rad": 6, "betas": 6, "focal": 4, "share": 6, "mm": 2, "ml": 2}
 KEY_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 """A sample key has no dot: WebDataset ends the key at the first one."""
 GENDERS = ("female", "male", "neutral")
@@ -104,6 +104,34 @@ class SourcePhoto:
 
 
 @dataclass(frozen=True, eq=False)
+class ResidualEnd:
+    """A limb that ends inside a bone, with a closed end; `ajahr.data.residual_mesh` makes the surface again.
+
+    Measured at rest as `ajahr.residual_limb.measure` does it, in the body's own size.
+    """
+
+    segment: str
+    """Where it ends: one of `ajahr.residual_limb.segments.SEGMENTS` by name, ``left_below_knee_res``."""
+    fraction: float
+    """Lambda of the tip, ``lambda`` in JSON: 0 at the bone's distal joint, 1 at its proximal one."""
+    end_3d: Float[np.ndarray, "xyz=3"]
+    """The tip of the rendered surface, camera frame, m."""
+    length_mm: float
+    """Along the bone, from the proximal joint to the tip."""
+    volume_ml: float
+    """From the tip to the proximal joint, or where a section would meet the trunk."""
+    circumferences_mm: tuple[float, ...]
+    """Every 20 mm from the tip, as far as the volume goes."""
+    oblique: bool = False
+    """The rim follows the limb's own border, as high cuts do, and lies in no plane."""
+
+    @property
+    def point(self) -> int:
+        """Index of its end in LDPOSE25."""
+        return LDPOSE25.index[self.segment]
+
+
+@dataclass(frozen=True, eq=False)
 class PersonRecord:
     """One person. Compare records by their JSON (`encode_record`)."""
 
@@ -139,11 +167,34 @@ class PersonRecord:
     """Names out of `HARD_CASES`, in its order."""
     prosthesis: tuple[str | None, ...] = (None,) * NUM_LIMBS
     """Per limb, which of `PROSTHESES` is worn; the limb's level says what is lost all the same."""
+    residual_limbs: tuple[ResidualEnd | None, ...] = (None,) * NUM_LIMBS
+    """Per limb, where it ends inside a bone; None: whole, or lost at a joint. Its level is that of the joint below."""
 
     @property
     def ajahr_index(self) -> tuple[int, ...]:
         """All AJAHR-Indices, ascending; ``(12,)`` for an intact person."""
         return levels_to_indices(self.limb_levels)
+
+    @property
+    def fractions(self) -> tuple[float, ...]:
+        """Lambda per limb where it ends inside a bone; 0 elsewhere, as at the joint of a joint-level loss."""
+        return tuple(0.0 if one is None else one.fraction for one in self.residual_limbs)
+
+    @property
+    def ldpose_3d(self) -> Float[np.ndarray, "ldpose25=25 3"]:
+        """LDPose's 25 points, camera frame, m; NaN where a residual-limb end does not exist."""
+        ends = [None if one is None else one.end_3d for one in self.residual_limbs]
+        return ldpose_3d(self.keypoints_3d, self.joints_3d, self.limb_levels, ends)
+
+    @property
+    def residual_lambda(self) -> Float[np.ndarray, "segments=8"]:
+        """Lambda by LDPose's eight ends, NaN where a limb does not end; a loss at a joint is 0 of the bone above."""
+        found = np.full(len(LDPOSE25.residual), np.nan)
+        for limb in LIMBS:
+            name = residual_end(limb, self.limb_levels[limb])
+            if name is not None:
+                found[LDPOSE25.index[name] - LDPOSE25.residual[0]] = self.fractions[limb]
+        return found
 
     @property
     def coco_2d(self) -> Float[np.ndarray, "coco17=17 3"]:
@@ -184,26 +235,38 @@ def ldpose_3d(
     keypoints_3d: Float[np.ndarray, "j44=44 3"],
     joints_3d: Float[np.ndarray, "joints=24 3"],
     levels: Sequence[int],
+    ends: Sequence[Float[np.ndarray, "xyz=3"] | None] = (None,) * NUM_LIMBS,
 ) -> Float[np.ndarray, "ldpose25=25 3"]:
     """LDPose's 25 points in the frame of its arguments; NaN where a residual-limb end does not exist.
 
     The end of a residual limb cut at a joint is that joint.
+
+    Args:
+        ends: per limb the tip of one that ends inside a bone.
     """
     points = np.full((len(LDPOSE25), 3), np.nan)
     points[: len(J44_FROM_COCO17)] = keypoints_3d[list(J44_FROM_COCO17)]
     for limb in LIMBS:
         end = residual_end(limb, levels[limb])
         if end is not None:
-            points[LDPOSE25.index[end]] = joints_3d[amputation_joint(limb, levels[limb])]
+            tip = ends[limb]
+            points[LDPOSE25.index[end]] = (
+                joints_3d[amputation_joint(limb, levels[limb])] if tip is None else tip
+            )
     return points
 
 
 def residual_lengths(
-    joints_3d: Float[np.ndarray, "joints=24 3"], levels: Sequence[int]
+    joints_3d: Float[np.ndarray, "joints=24 3"],
+    levels: Sequence[int],
+    fractions: Sequence[float] = (0.0,) * NUM_LIMBS,
 ) -> tuple[float | None, ...]:
-    """Residual length per limb (m) of limbs that end at a joint: from the joint above it.
+    """Residual length per limb (m), along the bone from the joint above the end.
 
     None for an intact limb, and for one lost at the shoulder or hip, which leaves no residual limb.
+
+    Args:
+        fractions: lambda of limbs that end inside a bone; 0 for those that end at the joint.
     """
     lengths: list[float | None] = []
     for limb in LIMBS:
@@ -211,7 +274,8 @@ def residual_lengths(
             lengths.append(None)
             continue
         joint = amputation_joint(limb, levels[limb])
-        lengths.append(float(np.linalg.norm(joints_3d[joint] - joints_3d[PARENTS[joint]])))
+        bone = float(np.linalg.norm(joints_3d[joint] - joints_3d[PARENTS[joint]]))
+        lengths.append((1 - fractions[limb]) * bone)
     return tuple(lengths)
 
 
@@ -257,6 +321,19 @@ def _person_dict(person: PersonRecord) -> dict[str, Any]:
         "pose_source": dict(vars(person.pose_source)),
         "hard_cases": list(person.hard_cases),
         "prosthesis": list(person.prosthesis),
+        "residual_limbs": [None if one is None else _residual_dict(one) for one in person.residual_limbs],
+    }
+
+
+def _residual_dict(one: ResidualEnd) -> dict[str, Any]:
+    return {
+        "segment": one.segment,
+        "lambda": _rounded(one.fraction, "share"),
+        "end_3d": _rounded(one.end_3d, "m"),
+        "length_mm": _rounded(one.length_mm, "mm"),
+        "volume_ml": _rounded(one.volume_ml, "ml"),
+        "circumferences_mm": _rounded(one.circumferences_mm, "mm"),
+        "oblique": bool(one.oblique),
     }
 
 
@@ -320,6 +397,16 @@ def _read_person(fields: FieldReader, width: int, height: int, version: int) -> 
         for kind in worn:
             if kind is not None and kind not in PROSTHESES:
                 raise fields.fail("prosthesis", f"has the kind {kind!r}, which this version does not know")
+    residual = [None] * NUM_LIMBS
+    if version >= 3:
+        trees = fields.take_list("residual_limbs", NUM_LIMBS, dict, type(None))
+        where = f"{fields.where}: residual_limbs"
+        residual = [
+            None
+            if tree is None
+            else _read_residual(FieldReader(tree, f"{where}[{limb}]"), limb, levels[limb])
+            for limb, tree in enumerate(trees)
+        ]
     appearance, source = fields.object("appearance"), fields.object("pose_source")
     person = PersonRecord(
         **arrays,
@@ -339,10 +426,31 @@ def _read_person(fields: FieldReader, width: int, height: int, version: int) -> 
         pose_source=PoseSource(source.take_choice("kind", POSE_KINDS), source.take("name", str)),
         hard_cases=tuple(cases),
         prosthesis=tuple(worn),
+        residual_limbs=tuple(residual),
     )
     for reader in (appearance, source, fields):
         reader.done()
     return person
+
+
+def _read_residual(fields: FieldReader, limb: int, level: int) -> ResidualEnd:
+    segment = fields.take("segment", str)
+    if segment != residual_end(limb, level):
+        raise fields.fail("segment", f"is {segment!r}, and the limb's level {level} ends elsewhere")
+    fraction = float(fields.take("lambda", float))
+    if not 0 <= fraction <= 1:
+        raise fields.fail("lambda", f"is {fraction}, expected 0..1")
+    found = ResidualEnd(
+        segment,
+        fraction,
+        fields.take_array("end_3d", (3,)),
+        float(fields.take("length_mm", float)),
+        float(fields.take("volume_ml", float)),
+        tuple(float(x) for x in fields.take_list("circumferences_mm", None, float)),
+        fields.take("oblique", bool),
+    )
+    fields.done()
+    return found
 
 
 def decode_record(data: bytes, where: str) -> ImageRecord:

@@ -7,11 +7,13 @@ tells no size: without a stature or a known segment only ratios are given, marke
 from __future__ import annotations
 
 import struct
+import typing
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
+from numba import njit
 
 from ajahr.errors import UserError
 from ajahr.residual_limb.segments import Segment
@@ -115,8 +117,7 @@ def measure(
     upstream, anchor = mesh.joints[segment.upstream].astype(float), mesh.joints[segment.anchor].astype(float)
     bone = float(np.linalg.norm(anchor - upstream))
     reach = float((mesh.vertices[end.tip] - upstream) @ end.normal)
-    # sections end where the plane would meet the trunk
-    highest = min(reach, reach - (1 - {"thigh": 0.65, "upper arm": 0.75}.get(segment.bone, 1.0)) * bone)
+    highest = reference_level(segment, reach, bone)
     levels = np.arange(STEP / factor, max(highest, 0), STEP / factor)
     flags = list(end.flags)
     if len(levels) == 0:
@@ -132,6 +133,17 @@ def measure(
         segment, scale is not None, factor, length, sd, reach / intact, volume * factor**3, level * factor,
         _shape(sections), sections, tuple(flags),
     )  # fmt: skip
+
+
+def reference_level(segment: Segment, length: float, bone: float) -> float:
+    """How far from the distal end sections and volume go, m: to the proximal joint, or where a section would
+    meet the trunk.
+
+    Args:
+        length: of the residual limb, m.
+        bone: of the intact bone, m.
+    """
+    return length - (1 - {"thigh": 0.65, "upper arm": 0.75}.get(segment.bone, 1.0)) * bone
 
 
 def _plane_edges(mesh: SkinnedMesh, end: ResidualLimb, origin: np.ndarray, distance: float):
@@ -187,6 +199,82 @@ def _volume(mesh: SkinnedMesh, end: ResidualLimb, origin: np.ndarray, top: float
     weights = np.ones(41)
     weights[1:-1:2], weights[2:-1:2] = 4, 2
     return float(weights @ areas) * top / 40 / 3, top
+
+
+@dataclass(frozen=True)
+class QuickMeasures:
+    """`measure`'s length, circumferences and volume, of a generated body: what its labels say."""
+
+    length: float
+    """m, along the bone, from the proximal joint centre to the distal end."""
+    circumferences: tuple[float, ...]
+    """m, every `STEP` from the distal end, as far as sections go."""
+    volume: float
+    """m³, up to ``volume_level``."""
+    volume_level: float
+    """m from the distal end."""
+
+
+def quick_measures(
+    mesh: SkinnedMesh, end: ResidualLimb, near: Bool[np.ndarray, " vertices"]
+) -> QuickMeasures:
+    """As `measure` and some hundred times faster: all sections in one pass over the limb's own faces.
+
+    Args:
+        mesh: cut; its surroundings will do.
+        near: vertices on the limb: faces without any of them are not looked at.
+    """
+    upstream, anchor = mesh.joints[end.segment.upstream], mesh.joints[end.segment.anchor]
+    bone = float(np.linalg.norm(anchor.astype(np.float64) - upstream))
+    origin = mesh.vertices[end.tip].astype(np.float64)
+    length = float((origin - upstream) @ end.normal)
+    top = max(reference_level(end.segment, length, bone), 0.0)
+    steps = np.arange(STEP, top, STEP)
+    slices = np.linspace(0, top, 41)[1:] if top >= 1e-3 else np.zeros(0)
+    places = mesh.vertices.astype(np.float64) - origin
+    faces = mesh.faces[near[mesh.faces].any(1)]
+    found = _all_sections(places, faces, places @ end.normal, end.normal, np.concatenate([steps, slices]))
+    volume = 0.0
+    if len(slices):
+        weights = np.ones(41)
+        weights[1:-1:2], weights[2:-1:2] = 4, 2
+        volume = float(weights[1:] @ found[len(steps) :, 1]) * top / 40 / 3
+    return QuickMeasures(length, tuple(found[: len(steps), 0].tolist()), volume, top if len(slices) else 0.0)
+
+
+@njit(cache=True, nogil=True)
+@typing.no_type_check
+def _all_sections(places, faces, height, normal, distances):
+    """Circumference (m) and area (m²) of the section at each distance below height 0: (distances, 2).
+
+    A section's outline is the sum of what it cuts out of each face, in any order; so is the area, by Green.
+    """
+    out = np.zeros((len(distances), 2))
+    for f in range(len(faces)):
+        low = min(height[faces[f, 0]], height[faces[f, 1]], height[faces[f, 2]])
+        high = max(height[faces[f, 0]], height[faces[f, 1]], height[faces[f, 2]])
+        for k in range(len(distances)):
+            level = -distances[k]
+            if not low < level < high:
+                continue
+            above = 0
+            for c in range(3):
+                above += height[faces[f, c]] > level
+            odd = 0
+            for c in range(3):
+                if (height[faces[f, c]] > level) == (above == 1):
+                    odd = c
+            a, b, c = faces[f, odd], faces[f, (odd + 1) % 3], faces[f, (odd + 2) % 3]
+            p = places[a] + (level - height[a]) / (height[b] - height[a]) * (places[b] - places[a])
+            q = places[a] + (level - height[a]) / (height[c] - height[a]) * (places[c] - places[a])
+            d = q - p
+            out[k, 0] += np.sqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2])
+            x = p[1] * q[2] - p[2] * q[1]
+            y = p[2] * q[0] - p[0] * q[2]
+            z = p[0] * q[1] - p[1] * q[0]
+            turn = 0.5 if above == 1 else -0.5
+            out[k, 1] += turn * (x * normal[0] + y * normal[1] + z * normal[2])
+    return out
 
 
 def _shape(sections: tuple[Section, ...]) -> ShapeClass:

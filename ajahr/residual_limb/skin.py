@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, no_type_check
@@ -14,6 +14,8 @@ from scipy.sparse import csr_array, eye_array, vstack
 
 from ajahr.body.data import BodyData
 from ajahr.errors import UserError
+
+_HEIGHT = 1.7
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,16 +115,14 @@ class SkinnedMesh:
     uv_faces: Int32[np.ndarray, "faces 3"] | None = None
     absent: frozenset[int] = frozenset()
     """Joints that a cut took; they stay at rest in every pose."""
+    stature: float = _HEIGHT
+    """Height of the whole body at rest, m: a cut changes nothing of it."""
 
     @classmethod
     def of_body(cls, body: BodyData, betas: Float[np.ndarray, " betas"] | None = None) -> SkinnedMesh:
         """The default body or SMPL with these betas (the mean shape by default)."""
-        vertices = body.v_template
-        if betas is not None:
-            if len(betas) > body.num_betas:
-                raise ValueError(f"{len(betas)} betas for a body of {body.num_betas}")
-            vertices = (vertices + body.shapedirs[..., : len(betas)] @ betas).astype(np.float32)
-        joints = (body.J_regressor.astype(np.float64) @ vertices).astype(np.float32)
+        vertices = rest_vertices(body, betas)
+        joints = rest_joints(csr_array(body.J_regressor, dtype=np.float64), vertices)
         return cls.build(
             vertices, body.faces, body.weights, joints, body.parents, body.posedirs, body.uv, body.uv_faces
         )
@@ -184,6 +184,7 @@ class SkinnedMesh:
             np.zeros(len(vertices), bool),
             uv,
             uv_faces,
+            stature=float(np.ptp(vertices[:, 1])),
         )
         found = topology(mesh.vertices, mesh.faces)
         if not found.closed:
@@ -214,13 +215,17 @@ class SkinnedMesh:
         return tuple(sorted(found))
 
     def pose_joints(
-        self, rotmats: Float[np.ndarray, "joints 3 3"]
+        self, rotmats: Float[np.ndarray, "joints 3 3"], collapsed: Collection[int] = ()
     ) -> tuple[Float[np.ndarray, "joints 3 3"], Float[np.ndarray, "joints 3"]]:
-        """Global rotations and places (m) of the joints; absent ones follow their parent."""
+        """Global rotations and places (m) of the joints; absent ones follow their parent.
+
+        Args:
+            collapsed: joints with the zero matrix instead of a rotation: lost at joint level (AJAHR, Sec. 3.1).
+        """
         rotations, places = np.empty((len(self.joints), 3, 3)), np.empty((len(self.joints), 3))
         rest = self.joints.astype(np.float64)
         for j, parent in enumerate(self.parents):
-            local = np.eye(3) if j in self.absent else rotmats[j]
+            local = np.eye(3) if j in self.absent else rotmats[j] * (j not in collapsed)
             if parent < 0:
                 rotations[j], places[j] = local, rest[j]
             else:
@@ -232,12 +237,19 @@ class SkinnedMesh:
         self,
         rotmats: Float[np.ndarray, "joints 3 3"],
         translation: Float[np.ndarray, " 3"] | None = None,
+        collapsed: Collection[int] = (),
     ) -> Float32[np.ndarray, "vertices 3"]:
-        """Vertices (m) in a pose: rotations relative to the parent, the root's to the output frame."""
-        rotations, places = self.pose_joints(rotmats)
+        """Vertices (m) in a pose: rotations relative to the parent, the root's to the output frame.
+
+        Args:
+            collapsed: as in `pose_joints`; the vertices of a joint lost so shrink onto the one that stays.
+        """
+        rotations, places = self.pose_joints(rotmats, collapsed)
         rest = self.vertices
         if self.posedirs is not None:
-            local = np.array(rotmats[1:], np.float32) - np.eye(3, dtype=np.float32)
+            local = np.array(rotmats[1:], np.float32)
+            local[[j - 1 for j in collapsed]] = 0
+            local -= np.eye(3, dtype=np.float32)
             local[[j - 1 for j in self.absent]] = 0
             feature = local.reshape(-1)[: len(self.posedirs)]
             offsets = (feature @ self.posedirs[: len(feature)]).reshape(-1, 3)
@@ -248,6 +260,27 @@ class SkinnedMesh:
         moved = self.weights @ np.concatenate([rotations.reshape(-1, 9), shift], 1).astype(np.float32)
         turned = np.einsum("vab,vb->va", moved[:, :9].reshape(-1, 3, 3), rest)
         return np.asarray(turned + moved[:, 9:], np.float32)
+
+
+def rest_vertices(
+    body: BodyData, betas: Float[np.ndarray, " betas"] | None = None
+) -> Float32[np.ndarray, "vertices 3"]:
+    """Vertices at rest (m). Every number is added up in one order, so that the same betas give the same bits."""
+    if betas is None:
+        return body.v_template
+    if len(betas) > body.num_betas:
+        raise ValueError(f"{len(betas)} betas for a body of {body.num_betas}")
+    vertices = body.v_template.astype(np.float64)
+    for k, beta in enumerate(np.asarray(betas, np.float64)):
+        vertices += body.shapedirs[..., k].astype(np.float64) * beta
+    return vertices.astype(np.float32)
+
+
+def rest_joints(
+    regressor: csr_array, vertices: Float32[np.ndarray, "vertices 3"]
+) -> Float32[np.ndarray, "joints 3"]:
+    """Joints at rest (m); the regressor in float64."""
+    return np.asarray(regressor @ vertices.astype(np.float64), np.float32)
 
 
 def boundary(faces: Int[np.ndarray, "faces 3"], count: int) -> Int[np.ndarray, "edges 2"]:

@@ -16,12 +16,12 @@ the dome are distal of the plane (its ± pair would fold inwards).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Bool, Float, Float32, Int
 from scipy.sparse import csr_array, vstack
 from scipy.sparse.csgraph import connected_components
 
@@ -121,6 +121,23 @@ def cut_limb(
         UserError: lambda outside 0..1, a bone without length, nothing left to cut, or a result that is not
             closed.
     """
+    result, piece, found = cut_open(mesh, segment, fraction, dome=dome, tip_at_endpoint=tip_at_endpoint)
+    _check(mesh, result, found)
+    return CutBody(result, (found,), piece.vertex_map)
+
+
+def cut_open(
+    mesh: SkinnedMesh,
+    segment: Segment,
+    fraction: float,
+    *,
+    dome: float = DOME,
+    tip_at_endpoint: bool = True,
+) -> tuple[SkinnedMesh, Clip, ResidualLimb]:
+    """`cut_limb` without the check that all is closed: ``mesh`` may be no more than the limb's surroundings.
+
+    Those are the faces that touch `surroundings`; the same numbers come out as of the whole body.
+    """
     if not 0 <= fraction <= 1:
         raise UserError(
             f"lambda is 0 (distal joint) to 1 (proximal joint), got {fraction}; give one in between"
@@ -157,8 +174,23 @@ def cut_limb(
     result = replace(result, absent=mesh.absent | set(lost))
     rim_height = float(np.abs((places - plane_point) @ normal).max())
     found = ResidualLimb(segment, float(fraction), tip, rim, plane_point, normal, rim_height, clamped)
-    _check(mesh, result, found)
-    return CutBody(result, (found,), piece.vertex_map)
+    return result, piece, found
+
+
+def surroundings(
+    weights: Float32[np.ndarray, "vertices joints"], segment: Segment, descendants: Sequence[int]
+) -> Bool[np.ndarray, " vertices"]:
+    """Vertices that a cut of this bone can concern, whatever the shape: `_region` is negative on all others.
+
+    Args:
+        descendants: of `top_joint`.
+    """
+    return weights[:, list(descendants)].sum(1) > 0.05
+
+
+def top_joint(segment: Segment) -> int:
+    """The joint whose limb surrounds the bone: of a forearm the shoulder, of a thigh the hip itself."""
+    return PARENTS[segment.upstream] if segment.bone in ("forearm", "shank") else segment.upstream
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,19 +221,21 @@ def _zone(mesh: SkinnedMesh, segment: Segment) -> _Zone:
     return known
 
 
+def limb_region(mesh: SkinnedMesh, segment: Segment) -> Float32[np.ndarray, " vertices"]:
+    """Positive on the limb, among its surroundings; kept with the mesh after its first cut there."""
+    return _zone(mesh, segment).region
+
+
 def _region(mesh: SkinnedMesh, segment: Segment) -> Float32[np.ndarray, " vertices"]:
     """Positive on the limb: by skin weights, widened about the bone, never beyond the body's middle."""
-    places = mesh.vertices
-    upstream, bone = (
-        mesh.joints[segment.upstream],
-        mesh.joints[segment.anchor] - mesh.joints[segment.upstream],
-    )
+    places = mesh.vertices.astype(np.float64)
+    upstream, anchor = (mesh.joints[j].astype(np.float64) for j in (segment.upstream, segment.anchor))
+    bone = anchor - upstream
     own = mesh.weights[:, mesh.descendants(segment.upstream)].sum(1)
-    top = PARENTS[segment.upstream] if segment.bone in ("forearm", "shank") else segment.upstream
-    whole = mesh.weights[:, mesh.descendants(top)].sum(1)
+    whole = mesh.weights[:, mesh.descendants(top_joint(segment))].sum(1)
     at = np.clip((places - upstream) @ bone / (bone @ bone), 0, 1)
     distance = np.linalg.norm(places - upstream - at[:, None] * bone, axis=1)
-    reach = _REACH[segment.bone] * float(np.ptp(places[:, 1])) / _HEIGHT
+    reach = _REACH[segment.bone] * mesh.stature / _HEIGHT
     near = np.minimum(reach - distance, (whole - 0.05) * _WEIGHT_SCALE)
     field = np.maximum((own - 0.5) * _WEIGHT_SCALE, near)
     if not segment.limb.is_arm:

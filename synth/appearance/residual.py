@@ -17,6 +17,7 @@ from ajahr.anatomy import ABSENT_TABLE, LIMBS, NUM_LEVELS, PARENTS, Limb, amputa
 from ajahr.body.data import BodyData
 from ajahr.errors import UserError
 from ajahr.render.texture import Texture
+from ajahr.residual_limb.cutter import CutShape
 from synth.appearance.canvas import smoothstep
 
 SECTORS = 8
@@ -132,6 +133,34 @@ class ResidualTint:
     def ring(self, limb: int, level: int) -> np.ndarray:
         """Vertices whose colours the end of this residual limb takes."""
         return self._cuts[int(limb), int(level)].ring
+
+
+_DOME = (0.25, 0.7, 1.0)
+"""Opacity of the rim's colours on the rings of a closed end and on its tip."""
+
+
+def dome_tint(
+    texture: Texture | UInt8[np.ndarray, "height width rgb=3"], shape: CutShape
+) -> Float32[np.ndarray, "added 4"]:
+    """Tints of what cuts made, as `ResidualTint`'s: the skin or cloth at the rim drawn together over the dome.
+
+    The texture goes on there as it would along the limb, up to what the lost part wears and past its island's border;
+    towards the tip it gives way to the colours of the rim, by angle around the limb and then their mean.
+    """
+    tint = np.zeros((len(shape.added), 4), np.float32)
+    for k, (end, uv) in enumerate(zip(shape.ends, shape.rim_uv, strict=True)):
+        rim = _sample(texture, uv)
+        n = len(rim)
+        turn = np.minimum(np.arange(n), n - np.arange(n)) * (SECTORS / n)
+        around = np.fft.rfft(np.exp(-0.5 * turn**2))[:, None]
+        smooth = np.fft.irfft(np.fft.rfft(rim, axis=0) * around, n, axis=0) / around[0].real
+        mean = rim.mean(axis=0)
+        for ring, colours, opacity in zip(
+            (*shape.rings(k), end.tip), (smooth, (smooth + mean) / 2, mean), _DOME, strict=True
+        ):
+            at = np.asarray(ring) - shape.num_kept
+            tint[at, :3], tint[at, 3] = colours.clip(0, 255), opacity
+    return tint
 
 
 @njit(cache=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from synth.occluders.limbs import CORE, MIN_CORE, joints_in_sight, joints_to_hide
+from synth.occluders.limbs import CORE, MIN_CORE, joints_to_hide, limb_ends
 
 _MIN_INSIDE = 10
 
@@ -18,6 +18,7 @@ def border_shift(
     levels: Sequence[int],
     limbs: Sequence[int],
     margin: float,
+    fractions: Sequence[float] = (0.0,) * 4,
 ) -> tuple[int, Float[np.ndarray, "xy=2"]] | None:
     """The shift (px) that takes a limb over the left, right or lower border, and that limb.
 
@@ -29,9 +30,10 @@ def border_shift(
         levels: of the limbs.
         limbs: in the order in which to try them; the first that can be taken is.
         margin: how far beyond the border the joints go, px.
+        fractions: lambda of limbs that end inside a bone.
     """
     width, height = size
-    sight = list(joints_in_sight(levels))
+    sight = limb_ends(pixels, levels, fractions)
     for limb in limbs:
         ends = pixels[list(joints_to_hide(limb, levels[limb]))]
         shifts = np.array(
@@ -44,6 +46,7 @@ def border_shift(
         for shift in shifts[np.argsort(np.abs(shifts).sum(axis=1), kind="stable")]:
             moved = pixels + shift
             inside = ((moved >= 0) & (moved < size)).all(axis=1)
-            if inside.sum() >= _MIN_INSIDE and inside[sight].all() and inside[list(CORE)].sum() >= MIN_CORE:
+            seen = ((sight + shift >= 0) & (sight + shift < size)).all()
+            if inside.sum() >= _MIN_INSIDE and seen and inside[list(CORE)].sum() >= MIN_CORE:
                 return limb, shift
     return None

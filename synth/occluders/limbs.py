@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from ajahr.anatomy import JOINT, LIMBS, Limb, absent_joints, amputation_joint
+from ajahr.anatomy import JOINT, LIMBS, PARENTS, Limb, absent_joints, amputation_joint
 
 CORE = tuple(
     JOINT[name]
@@ -36,9 +36,22 @@ def joints_to_hide(limb: Limb | int, level: int) -> tuple[int, ...]:
     return absent_joints(limb, level)[1:][:2]
 
 
-def joints_in_sight(levels: Sequence[int]) -> tuple[int, ...]:
-    """Where limbs end: hidden, nobody could tell that something is lost."""
-    return tuple(amputation_joint(limb, levels[limb]) for limb in LIMBS if levels[limb])
+def limb_ends(
+    joints: Float[np.ndarray, "joints=24 _"], levels: Sequence[int], fractions: Sequence[float] = (0.0,) * 4
+) -> Float[np.ndarray, "ends _"]:
+    """Where lost limbs end: hidden, nobody could tell that something is lost.
+
+    Args:
+        joints: of the intact person, in space or in the picture.
+        levels: of the limbs.
+        fractions: lambda of those that end inside the bone above the joint of their level.
+    """
+    found = []
+    for limb in LIMBS:
+        if levels[limb]:
+            joint = amputation_joint(limb, levels[limb])
+            found.append(joints[joint] + fractions[limb] * (joints[PARENTS[joint]] - joints[joint]))
+    return np.array(found).reshape(-1, joints.shape[1])
 
 
 def points_between(points: Float[np.ndarray, "joints 2"]) -> Float[np.ndarray, "points 2"]:

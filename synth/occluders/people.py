@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from ajahr.anatomy import JOINT_NAMES, PARENTS, absent_joint_mask
-from synth.occluders.limbs import CORE, MIN_CORE, joints_in_sight, joints_to_hide, points_between
+from synth.occluders.limbs import CORE, MIN_CORE, joints_to_hide, limb_ends, points_between
 
 _TRIES = 24
 _NEARER = (1.04, 1.4)
@@ -51,6 +51,8 @@ def stand_before(
     levels: tuple[int, int, int, int],
     sole_m: float,
     size: tuple[int, int],
+    target_fractions: Sequence[float] = (0.0,) * 4,
+    fractions: Sequence[float] = (0.0,) * 4,
 ) -> tuple[int, float, Float[np.ndarray, "xy=2"]] | None:
     """The limb that is hidden, the scale (px per m) and the place (px) of the one before; None if none is found.
 
@@ -64,10 +66,12 @@ def stand_before(
         levels: of their limbs.
         sole_m: from their lowest joint to the ground.
         size: width and height of the picture.
+        target_fractions: lambda of the limbs of the person behind that end inside a bone.
+        fractions: of the one before.
     """
     absent = absent_joint_mask(levels)
-    sight = list(joints_in_sight(target_levels))
-    cuts = list(joints_in_sight(levels))
+    sight = limb_ends(target, target_levels, target_fractions)
+    cuts = limb_ends(joints, levels, fractions)
     for limb in rng.permutation(4).tolist():
         ends = points_between(target[list(joints_to_hide(limb, target_levels[limb]))])
         if not ((ends >= 0) & (ends < size)).all():
@@ -84,11 +88,13 @@ def stand_before(
             y = ground - (joints[:, 1].max() + sole_m) * scale
             placed = joints * scale + (x, y)
             inside = ((placed >= 0) & (placed < size)).all(axis=1)
-            if inside.sum() < 10 or not inside[cuts].all():
+            placed_cuts = cuts * scale + (x, y)
+            if inside.sum() < 10 or not ((placed_cuts >= 0) & (placed_cuts < size)).all():
                 continue
             if not hidden_by(ends, placed, _SURE * scale * _RADII, absent).all():
                 continue
-            wide = hidden_by(target, placed, _WIDE * scale * _RADII, np.zeros(24, bool))
-            if not wide[sight].any() and (~wide[list(CORE)]).sum() >= MIN_CORE:
+            points = np.concatenate([target[list(CORE)], sight])
+            wide = hidden_by(points, placed, _WIDE * scale * _RADII, np.zeros(24, bool))
+            if not wide[len(CORE) :].any() and (~wide[: len(CORE)]).sum() >= MIN_CORE:
                 return limb, scale, np.array([x, y])
     return None

@@ -5,6 +5,9 @@
 - ``foot``: a short socket over the shin and a foot;
 - ``cosmetic_hand`` and ``cosmetic_arm``: socket, and a hand or forearm of one colour in the shape of the lost one.
 
+On a limb that ends inside a bone the socket closes around its end, and a pylon, or an arm's shell, bridges what is lost
+of the bone.
+
 Sockets follow the sections of the limb they are worn on. Feet, hands and forearms are the surface of the person's
 own body, closed where it was cut; hands hang, knees bend and feet stand as the lost ones would have.
 """
@@ -132,6 +135,7 @@ class Prosthetist:
         joints: Float[np.ndarray, "joints=24 3"],
         rotations: Float[np.ndarray, "joints=24 3 3"],
         vertices: Float[np.ndarray, "vertices 3"],
+        fraction: float = 0.0,
     ) -> Mesh:
         """One prosthesis.
 
@@ -141,6 +145,7 @@ class Prosthetist:
             look: its colours.
             joints, vertices: of the intact person in this pose, m, any one frame.
             rotations: from the rest pose to that frame (`synth.props.skeleton.joint_rotations`).
+            fraction: lambda of a limb that ends inside the bone above the joint of its level.
         """
         joints, vertices = joints.astype(np.float64), vertices.astype(np.float64)
         build = {
@@ -151,7 +156,17 @@ class Prosthetist:
             "blade": self._blade,
         }[kind]
         cut = amputation_joint(limb, PROSTHESES[kind][1])
-        return join(build(limb.side, cut, look, joints, rotations, vertices))
+        if not fraction:
+            return join(build(limb.side, cut, look, joints, rotations, vertices))
+        return join(
+            [
+                self._cup(cut, joints, rotations, vertices, look.socket, 1 - fraction),
+                *build(limb.side, cut, look, joints, rotations, vertices)[
+                    1:
+                ],  # without the socket at the joint
+                self._bridge(kind, cut, look, joints, rotations, vertices, 1 - fraction),
+            ]
+        )
 
     # ---------------------------------------------------------------------------------------------- arms
 
@@ -211,6 +226,74 @@ class Prosthetist:
             tube([knee - 0.034 * hinge, knee + 0.034 * hinge], 0.03, look.metal, 14),
             ellipsoid(knee + 0.045 * down, (0.027, 0.05, 0.03), _CARBON, housing),
         ]
+
+    # ----------------------------------------------------------------------- limbs that end inside a bone
+
+    def _bridge(self, kind, cut, look, joints, rotations, vertices, end: float) -> Mesh:
+        """What stands for the lost part of the bone, from under the socket to the joint of the level."""
+        start, stop = joints[PARENTS[cut]], joints[cut]
+        at = start + (end - 0.01) * (stop - start)
+        if kind in ("foot", "pylon_foot", "blade"):
+            return tube([at, stop], 0.0155, look.metal, 12)
+        # an arm's shell narrows from the socket to the hand, or to the hinge of the elbow
+        u, v, along = self._axes(cut, joints, rotations)
+        _, _, _, wide, deep = self._outline(cut, joints, vertices, u, v, along, np.array([0.9 * end])).T
+        last = 0.030 if kind == "cosmetic_hand" else 0.036
+        shares = np.linspace(0, 1, 5)[:, None]
+        first = 0.8 * np.concatenate([wide, deep])
+        radii = first + shares * (np.minimum(first, last) - first)
+        ones = np.ones((5, 1))
+        return sweep(at + shares * (stop - at), radii, ones * u, ones * v, look.socket, 20)
+
+    @staticmethod
+    def _axes(cut, joints, rotations) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Two directions across the bone above a joint, and the one along it."""
+        along = unit(joints[cut] - joints[PARENTS[cut]])
+        u = across(along, rotations[PARENTS[cut]] @ np.array([0.0, 0.0, 1.0]))
+        return u, np.cross(along, u), along
+
+    def _outline(self, cut, joints, vertices, u, v, along, shares) -> np.ndarray:
+        """Sections of a limb: place along the bone (m), its middle and half its widths along ``u`` and ``v``."""
+        above = PARENTS[cut]
+        length = float(np.linalg.norm(joints[cut] - joints[above]))
+        flesh = vertices[self._thick[above]] - joints[above]
+        place, x, y = flesh @ along / length, flesh @ u, flesh @ v
+        rings = []
+        for share in shares:
+            near = np.abs(place - share) < 0.05
+            if near.sum() < 8:  # a body of few vertices: the nearest ones
+                near = np.argsort(np.abs(place - share))[:12]
+            low, high = (f(np.stack([x[near], y[near]], 1), axis=0) for f in (np.min, np.max))
+            middle, half = (low + high) / 2, (high - low) / 2
+            # an ellipse as wide as the section leaves its corners out
+            beyond = np.sqrt(((((x[near], y[near]) - middle[:, None]) / half[:, None]) ** 2).sum(0).max())
+            rings.append((share * length, *middle, *half * min(beyond, 1.12)))
+        return np.array(rings)
+
+    def _cup(self, cut, joints, rotations, vertices, colour: Colour, end: float) -> Mesh:
+        """A socket over a residual limb of which the share ``end`` of its bone is left; all of it inside.
+
+        It begins two thirds of the way up, or so near the joint above as the limb is that short.
+        """
+        u, v, along = self._axes(cut, joints, rotations)
+        length = float(np.linalg.norm(joints[cut] - joints[PARENTS[cut]]))
+        start = max(end - max(0.62 * end, 0.06 / length), 0.12 * end)
+        table = self._outline(cut, joints, vertices, u, v, along, np.linspace(start, end, 8))
+        # never narrower than what has to go through it, and no funnel under a buttock
+        wide = np.maximum.accumulate(table[::-1, 3:], axis=0)[::-1]
+        padded = np.pad(table[:, 1:3], ((1, 1), (0, 0)), "edge")
+        middle = (padded[:-2] + padded[1:-1] + padded[2:]) / 3
+        table[:, 3:] = np.minimum(wide + np.abs(middle - table[:, 1:3]), 1.2 * wide[-1]) + _SKIN_GAP_M
+        table[:, 1:3] = middle
+        rim = table[0] * [1, 1, 1, 1.035, 1.035]
+        tip = 0.45 * float(table[-1, 3:].mean())
+        for share, narrow in ((0.3, 0.93), (0.7, 0.7), (1.0, 0.36)):
+            last = table[7] * [1, 1, 1, narrow, narrow] + [share * tip, 0, 0, 0, 0]
+            table = np.concatenate([table, last[None]])
+        table = np.concatenate([[rim, rim + np.array([0.006, 0, 0, 0, 0])], table[1:]])
+        origin, ones = joints[PARENTS[cut]], np.ones((len(table), 1))
+        centres = origin + np.outer(table[:, 0], along) + table[:, 1:2] * u + table[:, 2:3] * v
+        return sweep(centres, table[:, 3:], ones * u, ones * v, colour, 20)
 
     # -------------------------------------------------------------------------------------------- socket
 

@@ -68,9 +68,12 @@ class Compose:
         assert person.mesh is not None
         rotmats = rotvec_to_rotmat(person.pose_rotvec).astype(np.float32)
         intact = self.body.pose_joints(person.betas, rotmats) + person.transl
-        vertices = person.mesh.vertices
+        vertices = person.vertices
         # what is lost has shrunk to a point, whose surface is none
         areas = np.where(person.absent[self.parts], np.float32(0), self.areas)
+        if person.cut is not None:  # or was cut off; what closes the end is small
+            areas = np.where(person.collapsed[self.parts], np.float32(0), self.areas)[person.cut.shape.kept]
+            areas = np.concatenate([areas, np.zeros(len(vertices) - len(areas), np.float32)])
         if person.props:
             props = join(person.props)
             vertices = np.concatenate([vertices, props.vertices])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Float64
 
-from ajahr.anatomy import COCO17, J44, JOINT_LIMB, LDPOSE25, LIMBS, KeypointLayout
+from ajahr.anatomy import COCO17, J44, JOINT_LIMB, LDPOSE25, LIMBS, NUM_LIMBS, KeypointLayout
 from ajahr.data.record import (
     ABSENT,
     HARD_CASES,
@@ -16,6 +16,7 @@ from ajahr.data.record import (
     LimbStatus,
     PersonRecord,
     PoseSource,
+    ResidualEnd,
     SourcePhoto,
     ldpose_3d,
     residual_lengths,
@@ -86,10 +87,15 @@ class Label:
         camera = person_camera(record, person, self.config.render.projection)
         keypoints_3d = mesh.keypoints_44.astype(np.float64)
         joints_3d = mesh.joints.astype(np.float64)
-        ldpose = ldpose_3d(keypoints_3d, joints_3d, levels)
+        ends = self._residual(person)
+        ldpose = ldpose_3d(
+            keypoints_3d, joints_3d, levels, [None if one is None else one.end_3d for one in ends]
+        )
         keypoints_2d = self._labelled(keypoints_3d, J44, camera, person, seen)
-        ldpose_2d = self._labelled(ldpose, LDPOSE25, camera, person, seen)
-        outline = _bounds(camera.project(mesh.vertices))
+        ldpose_2d = self._labelled(
+            ldpose, LDPOSE25, camera, person, seen, self._under_the_skin(ldpose, person)
+        )
+        outline = _bounds(camera.project(person.vertices))
         occluded, status = [], []
         for limb in LIMBS:
             visibility = ldpose_2d[_DISTAL_COCO[limb], 2]
@@ -123,12 +129,46 @@ class Label:
             limb_levels=levels,
             limb_status=tuple(status),
             occluded=tuple(occluded),
-            residual_length=residual_lengths(joints_3d, levels),
+            residual_length=residual_lengths(joints_3d, levels, person.rendered_fractions),
             appearance=Appearance(person.texture.group, person.texture.sex, person.texture.id),
             pose_source=PoseSource(person.pose_source, person.pose_family),
             hard_cases=tuple(case for case in HARD_CASES if case in cases),
             prosthesis=person.prosthesis,
+            residual_limbs=ends,
         )
+
+    @staticmethod
+    def _residual(person: Person) -> tuple[ResidualEnd | None, ...]:
+        """What the cuts of a person say of their limbs."""
+        found: list[ResidualEnd | None] = [None] * NUM_LIMBS
+        if person.cut is None:
+            return tuple(found)
+        shape = person.cut.shape
+        for end, measured, tip in zip(shape.ends, shape.measures, person.cut.tips, strict=True):
+            found[end.segment.limb] = ResidualEnd(
+                end.segment.name,
+                end.fraction,
+                tip.astype(np.float64),
+                1000 * measured.length,
+                1e6 * measured.volume,
+                tuple(1000 * x for x in measured.circumferences),
+                end.oblique,
+            )
+        return tuple(found)
+
+    @staticmethod
+    def _under_the_skin(ldpose: np.ndarray, person: Person) -> np.ndarray:
+        """The same points, but half-way from the tip of a cut limb into its dome.
+
+        The tip itself lies on the outline of a limb seen from aside, where a pixel is as likely the background's.
+        """
+        inner = ldpose.copy()
+        if person.cut is not None:
+            for end, tip, middle in zip(
+                person.cut.shape.ends, person.cut.tips, person.cut.middles, strict=True
+            ):
+                inner[end.segment.point] = (tip.astype(np.float64) + middle) / 2
+        return inner
 
     @staticmethod
     def _behind_own_body(
@@ -149,19 +189,25 @@ class Label:
 
     @staticmethod
     def _labelled(
-        points: np.ndarray, layout: KeypointLayout, camera: Camera, person: Person, seen: np.ndarray
-    ) -> np.ndarray:
+        points: np.ndarray, layout: KeypointLayout, camera: Camera, person: Person, seen: np.ndarray,
+        inner: np.ndarray | None = None,
+    ) -> np.ndarray:  # fmt: skip
         """Pixels and visibility of 3D points; absent ones are (0, 0, 0).
 
         In sight is what lies in the picture, on a pixel that shows this person, and no deeper under what is drawn
-        there than the inside of their own limb or trunk.
+        there than the inside of their own limb or trunk. ``inner`` are the points that are looked for, where they
+        are not those that are labelled.
         """
         assert person.render is not None
         absent = layout.absent(person.rendered_levels)
         points = np.where(absent[:, None], [[0.0, 0.0, 1.0]], points)
         pixels = camera.project(points)
-        column, row = np.floor(pixels).astype(np.int64).T
-        inside = (column >= 0) & (column < camera.width) & (row >= 0) & (row < camera.height)
+        inside = ((pixels >= 0) & (pixels < (camera.width, camera.height))).all(axis=1)
+        sought = pixels
+        if inner is not None:
+            points = np.where(absent[:, None], [[0.0, 0.0, 1.0]], inner)
+            sought = camera.project(points)
+        column, row = np.floor(sought).astype(np.int64).T
         column, row = np.clip(column, 0, camera.width - 1), np.clip(row, 0, camera.height - 1)
         before = points[:, 2] - person.render.depth[row, column]
         visible = inside & seen[row, column] & (before < _SHALLOW[layout.name])

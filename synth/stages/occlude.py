@@ -9,7 +9,7 @@ from ajahr.geometry.cameras import Camera
 from ajahr.render.rasterizer import Lighting
 from synth.config import RealismConfig, RenderConfig
 from synth.occluders.bank import Occluder, OccluderBank, resized
-from synth.occluders.limbs import CORE, MIN_CORE, joints_in_sight, joints_to_hide, points_between
+from synth.occluders.limbs import CORE, MIN_CORE, joints_to_hide, limb_ends, points_between
 from synth.occluders.placing import Target, place_object
 from synth.record import Cutout, Drop, Person, Record
 from synth.stages.place import SOLE_M, person_camera
@@ -53,7 +53,7 @@ class Occlude:
             if not ((hide >= 0) & (hide < size)).all():
                 continue
             target = Target(
-                hide, pixels[list(joints_in_sight(person.levels))], pixels[list(CORE)], MIN_CORE,
+                hide, limb_ends(pixels, person.levels, person.fractions), pixels[list(CORE)], MIN_CORE,
                 px_per_m, ground, size,
             )  # fmt: skip
             for index in rng.integers(len(self.bank), size=_OBJECTS_TRIED).tolist():

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from ajahr.anatomy import LIMBS, amputation_joint
 from ajahr.body.fast import FastBody
 from ajahr.geometry.cameras import Camera
 from ajahr.geometry.rotations_np import rotvec_to_rotmat
 from synth.config import RenderConfig
 from synth.occluders.border import border_shift
+from synth.occluders.limbs import limb_ends
 from synth.occluders.people import stand_before
 from synth.record import Drop, Person, Record
 
@@ -67,9 +67,8 @@ class Place:
         inside = ((pixels >= 0) & (pixels < (camera.width, camera.height))).all(axis=1)
         if inside.sum() < _MIN_VISIBLE_JOINTS:
             raise Drop("out_of_frame")
-        if not all(
-            inside[amputation_joint(limb, person.levels[limb])] for limb in LIMBS if person.levels[limb]
-        ):
+        ends = limb_ends(pixels, person.levels, person.fractions)
+        if not ((ends >= 0) & (ends < (camera.width, camera.height))).all():
             raise Drop("cut_out_of_frame")  # nobody could tell that something is lost
         if self.render.projection == "perspective" and float(person.mesh.vertices[:, 2].min()) < 0.3:
             raise Drop("too_close")
@@ -81,8 +80,9 @@ class Place:
         """Where the pelvis goes so that one limb is outside the picture, px."""
         margin = _OUTSIDE_M * person.slot.px_per_m
         found = border_shift(
-            pixels, (camera.width, camera.height), person.levels, rng.permutation(4).tolist(), margin
-        )
+            pixels, (camera.width, camera.height), person.levels, rng.permutation(4).tolist(), margin,
+            person.fractions,
+        )  # fmt: skip
         if found is None:
             raise Drop("no_limb_reaches_the_border")
         person.hidden_limb["border"], shift = found
@@ -101,7 +101,7 @@ class Place:
         ground = float(pixels[:, 1].max()) + (SOLE_M + behind.clearance_m) * scale
         found = stand_before(
             rng, pixels, behind.levels, scale, ground, joints[:, :2].astype(np.float64), person.levels, sole,
-            (camera.width, camera.height),
+            (camera.width, camera.height), behind.fractions, person.fractions,
         )  # fmt: skip
         if found is None:
             raise Drop("nobody_hides_a_limb")

@@ -55,7 +55,9 @@ class PutOn:
             kind = person.prosthesis[limb]
             if kind is not None:
                 person.props.append(
-                    self.prosthetist(kind, limb, look, intact.joints, rotations, intact.vertices)
+                    self.prosthetist(
+                        kind, limb, look, intact.joints, rotations, intact.vertices, person.fractions[limb]
+                    )
                 )
 
     @staticmethod

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from copy import copy
+from dataclasses import dataclass
 
 import numpy as np
 
 from ajahr.anatomy import LIMBS, NUM_JOINTS, PARENTS, amputation_joint
 from ajahr.body.data import BodyData
 from ajahr.render.rasterizer import Lighting, Rasterizer
-from synth.appearance.residual import ResidualTint
+from ajahr.render.texture import Texture
+from synth.appearance.residual import ResidualTint, dome_tint
 from synth.config import RealismConfig, RenderConfig
 from synth.props.mesh import join
 from synth.record import Person, Record
@@ -56,14 +58,15 @@ class Render:
             assert person.mesh is not None and person.texture is not None
             texture = person.texture.texture()
             person.lighting = person.slot.lighting() if self.realism.light else Lighting()
-            rasterizer, vertices = self.rasterizer, person.mesh.vertices
-            tint = self.tint(texture, person.absent) if person.absent.any() else None
-            if person.props:
-                rasterizer, vertices, tint = self.with_props(person, tint)
+            surface = self.surface(person)
+            tint = self.tints(person, texture)
+            rasterizer, vertices = self.rasterizer, surface.vertices
+            if person.props or person.cut is not None:
+                rasterizer, vertices, tint = self.with_props(person, surface, tint)
             person.render = rasterizer.render(
                 vertices,
                 person_camera(record, person, self.config.projection),
-                uv=self.uv,
+                uv=surface.uv,
                 texture=texture,
                 lighting=person.lighting,
                 samples=self.config.samples,
@@ -72,22 +75,54 @@ class Render:
             )
         return record
 
+    def surface(self, person: Person) -> Surface:
+        """The body, or what its cuts left of it."""
+        body, cut = self.body, person.cut
+        assert person.mesh is not None and body.uv_faces is not None
+        if cut is None:
+            return Surface(person.mesh.vertices, body.faces, self.uv, body.uv_faces, body.part_labels)
+        shape = cut.shape
+        assert shape.uv is not None and shape.uv_faces is not None
+        return Surface(cut.vertices, shape.faces, shape.uv, shape.uv_faces, shape.labels(body.part_labels))
+
+    def tints(self, person: Person, texture: Texture) -> np.ndarray | None:
+        """Colours of the ends of limbs."""
+        collapsed, cut = person.collapsed, person.cut
+        tint = self.tint(texture, collapsed) if collapsed.any() else None
+        if cut is None:
+            return tint
+        kept = cut.shape.kept
+        tint = np.zeros((cut.shape.num_kept, 4), np.float32) if tint is None else tint[kept]
+        return np.concatenate([tint, dome_tint(texture, cut.shape)])
+
     def with_props(
-        self, person: Person, tint: np.ndarray | None
-    ) -> tuple[Rasterizer, np.ndarray, np.ndarray]:
+        self, person: Person, surface: Surface, tint: np.ndarray | None
+    ) -> tuple[Rasterizer, np.ndarray, np.ndarray | None]:
         """One mesh of body and props, so that each hides what lies behind it of the other.
 
         Props have no texture but the tint of their vertices.
         """
-        assert person.mesh is not None and self.body.uv_faces is not None
-        props, count = join(person.props), len(person.mesh.vertices)
+        if not person.props:
+            return Rasterizer(surface.faces, surface.uv_faces, surface.labels), surface.vertices, tint
+        props, count = join(person.props), len(surface.vertices)
         rasterizer = Rasterizer(
-            np.concatenate([self.body.faces, props.faces + np.int32(count)]),
-            np.concatenate([self.body.uv_faces, np.zeros_like(props.faces)]),
-            np.concatenate([self.body.part_labels, np.full(len(props.vertices), PROP_PART, np.uint8)]),
+            np.concatenate([surface.faces, props.faces + np.int32(count)]),
+            np.concatenate([surface.uv_faces, np.zeros_like(props.faces)]),
+            np.concatenate([surface.labels, np.full(len(props.vertices), PROP_PART, np.uint8)]),
         )
         tints = np.zeros((count + len(props.vertices), 4), np.float32)
         if tint is not None:
             tints[:count] = tint
         tints[count:, :3], tints[count:, 3] = props.rgb, 1.0
-        return rasterizer, np.concatenate([person.mesh.vertices, props.vertices]), tints
+        return rasterizer, np.concatenate([surface.vertices, props.vertices]), tints
+
+
+@dataclass(frozen=True, eq=False)
+class Surface:
+    """A textured surface with the part of each vertex."""
+
+    vertices: np.ndarray
+    faces: np.ndarray
+    uv: np.ndarray
+    uv_faces: np.ndarray
+    labels: np.ndarray

@@ -18,6 +18,7 @@ from ajahr.anatomy import (
     absent_joint_mask,
     amputation_joint,
     level_name,
+    residual_end,
 )
 from ajahr.data.dataset import BodyStamp, Manifest, RunStamp, claim_folder, finish_dataset
 from ajahr.data.mask import encode_mask, person_values
@@ -29,6 +30,7 @@ from ajahr.data.record import (
     LimbStatus,
     PersonRecord,
     PoseSource,
+    ResidualEnd,
     SourcePhoto,
     ldpose_3d,
     residual_lengths,
@@ -69,8 +71,12 @@ def make_person(
     centre: tuple[float, float, float] = (0.0, -0.1, 3.0),
     weak: bool = False,
     size: tuple[int, int] = (WIDTH, HEIGHT),
+    fractions: tuple[float, ...] = (0.0,) * 4,
 ) -> PersonRecord:
-    """A consistent person: every label follows from ``levels``, the joints and the camera."""
+    """A consistent person: every label follows from ``levels``, the joints and the camera.
+
+    Limbs with a lambda in ``fractions`` end inside a bone.
+    """
     rng = np.random.default_rng(seed)
     camera = Camera.centred(*size, focal_length=240.0, weak_depth=centre[2] if weak else None)
     joints = stick_joints(levels, centre)
@@ -86,7 +92,9 @@ def make_person(
         return np.where(absent[:, None], 0.0, labelled)
 
     keypoints_2d = observed(keypoints, J44.absent(levels))
-    ldpose = observed(ldpose_3d(keypoints, joints, levels), LDPOSE25.absent(levels))
+    residual = tuple(residual_limb(joints, limb, levels[limb], fractions[limb]) for limb in LIMBS)
+    ends = [one and one.end_3d for one in residual]
+    ldpose = observed(ldpose_3d(keypoints, joints, levels, ends), LDPOSE25.absent(levels))
     pixels = camera.project(joints)
     return PersonRecord(
         bbox_xyxy=np.concatenate([pixels.min(0) - 6, pixels.max(0) + 6]),
@@ -102,10 +110,23 @@ def make_person(
         limb_levels=tuple(levels),
         limb_status=tuple(LimbStatus.AMPUTATED if level else LimbStatus.INTACT for level in levels),
         occluded=(False,) * 4,
-        residual_length=residual_lengths(joints, levels),
+        residual_length=residual_lengths(joints, levels, fractions),
+        residual_limbs=residual,
         appearance=Appearance("asian", "female", "asian-female-03"),
         pose_source=PoseSource("sampled", "everyday"),
     )
+
+
+def residual_limb(joints: np.ndarray, limb: int, level: int, fraction: float) -> ResidualEnd | None:
+    """A limb that ends on its bone; its measures are round numbers of about the right size."""
+    name = residual_end(limb, level)
+    if not fraction or name is None:
+        return None
+    joint = amputation_joint(limb, level)
+    bone = joints[PARENTS[joint]] - joints[joint]
+    length = (1 - fraction) * float(np.linalg.norm(bone))
+    around = tuple(250.0 + k for k in range(int(length / 0.02)))
+    return ResidualEnd(name, fraction, joints[joint] + fraction * bone, 1000 * length, 812.5, around)
 
 
 def make_record(

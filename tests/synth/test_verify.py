@@ -58,11 +58,14 @@ def problems(folder: Path) -> list[str]:
 # law
 
 
-def test_a_dataset_of_schema_version_1_is_still_whole(tmp_path):
+RESIDUAL = ("residual_limbs", "residual_lambda", "residual_3d", "residual_length_mm", "residual_volume_ml")
+
+
+@pytest.mark.parametrize("version, new", [(1, ("hard_cases", "prosthesis", *RESIDUAL)), (2, RESIDUAL)])
+def test_a_dataset_of_an_older_schema_version_is_still_whole(tmp_path, version, new):
     with pytest.MonkeyPatch.context() as patch:
         for module in (record, shards, dataset):
-            patch.setattr(module, "SCHEMA_VERSION", 1)
-        new = ("hard_cases", "prosthesis")
+            patch.setattr(module, "SCHEMA_VERSION", version)
         now_person, now_arrays = record._person_dict, shards.people_arrays
 
         def without(made):
@@ -72,13 +75,13 @@ def test_a_dataset_of_schema_version_1_is_still_whole(tmp_path):
         patch.setattr(shards, "people_arrays", lambda *args: without(now_arrays(*args)))
         patch.setattr(dataset, "code_version", lambda: "abc")
         make(tmp_path, list(twin_pair(0, LEVELS)), list(twin_pair(1, LEVELS)))
-    assert read_manifest(tmp_path).schema_version == 1
+    assert read_manifest(tmp_path).schema_version == version
     assert problems(tmp_path) == []
     path = tmp_path / "annotations" / "000001.npz"
     arrays = read_npz(path)
     assert not set(new) & arrays.keys()
-    path.write_bytes(npz_bytes({**arrays, "prosthesis": arrays["labels"].astype(str)}))
-    assert any("prosthesis is not of this schema" in problem for problem in problems(tmp_path))
+    path.write_bytes(npz_bytes({**arrays, "residual_3d": arrays["labels"].astype(float)}))
+    assert any("residual_3d is not of this schema" in problem for problem in problems(tmp_path))
 
 
 def test_a_good_dataset_has_no_problems_and_everything_is_looked_at(made):

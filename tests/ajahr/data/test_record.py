@@ -229,8 +229,8 @@ def test_a_wrong_value_is_refused(key, value, message):
 
 
 def test_another_schema_version_is_refused():
-    tree = {**tree_of(), "schema_version": 3}
-    with pytest.raises(UserError, match=r"schema version 3 is not one this ajahr reads \(1, 2\)"):
+    tree = {**tree_of(), "schema_version": 4}
+    with pytest.raises(UserError, match=r"schema version 4 is not one this ajahr reads \(1, 2, 3\)"):
         decode_tree(tree)
 
 
@@ -238,11 +238,68 @@ def test_version_1_which_knew_no_hard_cases_is_read():
     tree = {**tree_of(make_person((0, 2, 0, 0))), "schema_version": 1}
     with pytest.raises(UserError, match="'hard_cases' is not in the schema"):
         decode_tree(tree)
-    for key in ("hard_cases", "prosthesis"):
+    for key in ("hard_cases", "prosthesis", "residual_limbs"):
         del tree["people"][0][key]
     person = decode_tree(tree).people[0]
     assert person.hard_cases == () and person.prosthesis == (None,) * 4
     assert person.limb_levels == (0, 2, 0, 0)
+
+
+def test_version_2_which_knew_no_residual_limbs_is_read():
+    tree = {**tree_of(make_person((0, 2, 0, 0))), "schema_version": 2}
+    with pytest.raises(UserError, match="'residual_limbs' is not in the schema"):
+        decode_tree(tree)
+    del tree["people"][0]["residual_limbs"]
+    person = decode_tree(tree).people[0]
+    assert person.residual_limbs == (None,) * 4
+    # at joint level: lambda 0 of the upper arm, whose end is the elbow
+    assert person.residual_lambda.tolist() == pytest.approx([np.nan, 0, *[np.nan] * 6], nan_ok=True)
+
+
+ENDS = {"levels": (1, 3, 2, 1), "fractions": (0.4, 0.0, 0.25, 0.0)}
+
+
+def test_limbs_that_end_inside_a_bone_come_back():
+    made = make_person(**ENDS)
+    found = decode_tree(tree_of(made)).people[0]
+    assert found.residual_limbs[1] is None and found.residual_limbs[3] is None
+    assert encode_record(make_record("k", found)) == encode_record(make_record("k", made))
+    hand = found.residual_limbs[0]
+    assert hand is not None and (hand.segment, hand.fraction) == ("left_below_elbow_res", 0.4)
+    assert LDPOSE25.names[hand.point] == hand.segment
+    assert found.fractions == (0.4, 0.0, 0.25, 0.0)
+
+
+def test_every_end_has_its_lambda_and_its_place():
+    person = make_person(**ENDS)
+    by_name = dict(zip(LDPOSE25.names[17:], person.residual_lambda, strict=True))
+    assert by_name["left_below_elbow_res"] == 0.4 and by_name["left_above_knee_res"] == 0.25
+    assert by_name["right_below_knee_res"] == 0  # at the ankle
+    assert sum(np.isfinite(x) for x in by_name.values()) == 3  # a lost shoulder has no end
+    joints, points = person.joints_3d, person.ldpose_3d
+    end = points[LDPOSE25.index["left_above_knee_res"]]
+    np.testing.assert_allclose(end, 0.75 * joints[4] + 0.25 * joints[1], atol=1e-9)
+    np.testing.assert_allclose(points[LDPOSE25.index["right_below_knee_res"]], joints[8], atol=1e-9)
+    assert person.residual_length[2] == pytest.approx(0.75 * np.linalg.norm(joints[4] - joints[1]))
+
+
+@pytest.mark.parametrize(
+    "key, value, message",
+    [
+        ("segment", "left_above_elbow_res", "ends elsewhere"),
+        ("segment", "nowhere", "ends elsewhere"),
+        ("lambda", 1.5, "expected 0..1"),
+        ("end_3d", [0, 0], "shape"),
+        ("length_mm", None, "expected float"),
+        ("circumferences_mm", [1.0, "x"], "expected float"),
+        ("oblique", 1, "expected bool"),
+    ],
+)
+def test_a_residual_limb_that_cannot_be_is_refused(key, value, message):
+    tree = tree_of(make_person(**ENDS))
+    tree["people"][0]["residual_limbs"][0][key] = value
+    with pytest.raises(UserError, match=rf"people\[0\]: residual_limbs\[0\]: key '{key}'.*{message}"):
+        decode_tree(tree)
 
 
 def test_hard_cases_and_prostheses_come_back():
@@ -285,5 +342,5 @@ def test_the_bytes_of_one_record_do_not_change():
     assert tree["people"][0]["betas"] == [
         0.0, 0.142857, 0.285714, 0.428571, 0.571429, 0.714286, 0.857143, 1.0, 1.142857, 1.285714,
     ]  # fmt: skip
-    assert data.startswith(b'{"schema_version":2,"key":"k","scene_id":"scene-k","intact_twin":null,')
+    assert data.startswith(b'{"schema_version":3,"key":"k","scene_id":"scene-k","intact_twin":null,')
     assert data.endswith(b"]}\n")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ajahr.anatomy import PARENTS, absent_joint_mask
-from synth.occluders.limbs import CORE, MIN_CORE, joints_in_sight, joints_to_hide
+from synth.occluders.limbs import CORE, MIN_CORE, joints_to_hide, limb_ends
 from synth.occluders.people import _RADII, hidden_by, stand_before
 
 SIZE = (320, 260)
@@ -32,13 +32,21 @@ def test_hidden_points_are_those_within_a_bone(standing):
 # law
 
 
-@pytest.mark.parametrize("levels", [(0, 0, 0, 0), (2, 0, 0, 0), (0, 0, 3, 1)])
+@pytest.mark.parametrize(
+    "levels, fractions",
+    [
+        ((0, 0, 0, 0), (0,) * 4),
+        ((2, 0, 0, 0), (0,) * 4),
+        ((0, 0, 3, 1), (0,) * 4),
+        ((0, 0, 3, 1), (0, 0, 0, 0.8)),
+    ],
+)
 @pytest.mark.parametrize("seed", range(4))
-def test_a_limb_is_hidden_and_the_person_is_not(standing, levels, seed):
+def test_a_limb_is_hidden_and_the_person_is_not(standing, levels, fractions, seed):
     before = (standing - standing[0]) / 100
     front = (0, 1, 0, 0)
     found = stand_before(
-        np.random.default_rng(seed), standing, levels, 100.0, 230.0, before, front, 0.04, SIZE
+        np.random.default_rng(seed), standing, levels, 100.0, 230.0, before, front, 0.04, SIZE, fractions
     )
     assert found is not None
     limb, scale, place = found
@@ -47,8 +55,7 @@ def test_a_limb_is_hidden_and_the_person_is_not(standing, levels, seed):
     ends = standing[list(joints_to_hide(limb, levels[limb]))]
     assert hidden_by(ends, placed, scale * _RADII, absent_joint_mask(front)).all()
     whole = absent_joint_mask((0, 0, 0, 0))
-    for cut in joints_in_sight(levels):
-        assert not hidden_by(standing[[cut]], placed, scale * _RADII, whole).any()
+    assert not hidden_by(limb_ends(standing, levels, fractions), placed, scale * _RADII, whole).any()
     assert (~hidden_by(standing[list(CORE)], placed, scale * _RADII, whole)).sum() >= MIN_CORE
     # nearer the camera, lower in the picture
     assert placed[:, 1].max() + 0.04 * scale > 230

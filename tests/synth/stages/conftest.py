@@ -19,6 +19,7 @@ from synth.stages.hard_cases import TakeAids
 from synth.stages.label import Label
 from synth.stages.place import Place
 from synth.stages.render import Render
+from synth.stages.residual import CutLimbs
 
 UPRIGHT = np.zeros((24, 3), np.float32)
 UPRIGHT[0] = (np.pi, 0, 0)
@@ -31,17 +32,20 @@ def fast() -> FastBody:
 
 @pytest.fixture
 def scene(fast):
-    """Makes a record with one person, placed: 320 x 240, 100 px per m, standing at y = 220."""
+    """Makes a record with one person, placed and cut: 320 x 240, 100 px per m, standing at y = 220."""
+    cut = CutLimbs(fast)
 
-    def make(levels=(0, 0, 0, 0), *, cases=(), worn=(None,) * 4, seed=0, is_twin=False, others=()) -> Record:
+    def make(levels=(0, 0, 0, 0), *, cases=(), worn=(None,) * 4, seed=0, is_twin=False, others=(),
+             fractions=(0.0,) * 4) -> Record:  # fmt: skip
         rendered = (0, 0, 0, 0) if is_twin else levels
         slot = Slot((0, 0, 1, 1), 100.0, 160.0, 220.0)
         person = Person(slot, levels, rendered, UPRIGHT.copy(), "sampled", "everyday",
-                        absent=absent_joint_mask(rendered), cases=set(cases), worn=worn)  # fmt: skip
+                        absent=absent_joint_mask(rendered), cases=set(cases), worn=worn,
+                        fractions=fractions)  # fmt: skip
         record = Record(0, 0, is_twin, np.random.default_rng(seed), camera=Camera.hmr(320, 240))
         record.people = [person, *others]
         TakeAids(PoseConfig())(record)
-        return Place(fast, RenderConfig())(record)
+        return cut(Place(fast, RenderConfig())(record))
 
     return make
 

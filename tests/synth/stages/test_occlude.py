@@ -6,7 +6,7 @@ import pytest
 from ajahr.render.rasterizer import Lighting
 from synth.config import RealismConfig, RenderConfig
 from synth.occluders.bank import Occluder, OccluderBank
-from synth.occluders.limbs import joints_in_sight, joints_to_hide
+from synth.occluders.limbs import joints_to_hide, limb_ends
 from synth.record import Drop
 from synth.stages.occlude import Occlude, lit, on_shadow
 from synth.stages.place import person_camera
@@ -37,16 +37,24 @@ def is_under(cutout, point) -> bool:
     return 0 <= x < width and 0 <= y < height and cutout.rgba_premultiplied[y, x, 3] > 127
 
 
-@pytest.mark.parametrize("levels", [(0, 0, 0, 0), (0, 0, 2, 0), (0, 0, 1, 3)])
+@pytest.mark.parametrize(
+    "levels, fractions",
+    [
+        ((0, 0, 0, 0), (0,) * 4),
+        ((0, 0, 2, 0), (0,) * 4),
+        ((0, 0, 1, 3), (0,) * 4),
+        ((0, 0, 1, 3), (0, 0, 0.6, 0)),
+    ],
+)
 @pytest.mark.parametrize("seed", range(6))
-def test_one_limb_is_behind_it_and_every_cut_is_not(scene, levels, seed):
-    record = occlude(scene(levels, cases=["occluded_object"], seed=seed))
+def test_one_limb_is_behind_it_and_every_cut_is_not(scene, levels, fractions, seed):
+    record = occlude(scene(levels, cases=["occluded_object"], seed=seed, fractions=fractions))
     person = record.people[0]
     (cutout,) = person.cutouts
     limb = person.hidden_limb["occluded_object"]
     pixels = person_camera(record, person, "weak").project(person.joints_intact.astype(float))
     assert all(is_under(cutout, pixels[joint]) for joint in joints_to_hide(limb, levels[limb]))
-    assert not any(is_under(cutout, pixels[joint]) for joint in joints_in_sight(levels))
+    assert not any(is_under(cutout, end) for end in limb_ends(pixels, levels, fractions))
 
 
 def test_it_is_the_same_in_both_twins(scene):
