@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, Int32
@@ -12,6 +12,8 @@ from ajahr.errors import UserError
 from ajahr.residual_limb.skin import SkinnedMesh, loops_of
 
 _ROUNDS = 4
+_SHORTEST, _FEWEST = 0.75, 8
+_TURN, _SLIVER = 0.5, 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +34,8 @@ class Clip:
     """Texture coordinates of both ends of each loop edge, in the chart of its face."""
     uv_slope: Float[np.ndarray, "rim ends=2 uv=2"] | None
     """How they go on beyond the loop, per metre of the field."""
+    spacing: float
+    """Mean length of the edges that the loop crosses, m."""
 
     def radius(self, normal: Float[np.ndarray, "3"]) -> float:
         """Of the disc as large as the loop seen along ``normal``, m."""
@@ -135,7 +139,115 @@ def clip(mesh: SkinnedMesh, field: Float[np.ndarray, " vertices"]) -> Clip:
         uv_faces,
         loop_uv,
         uv_slope,
+        float(np.linalg.norm(mesh.vertices[stays] - mesh.vertices[goes], axis=1).mean()),
     )
+
+
+def thinned(piece: Clip) -> Clip:
+    """The loop with about as many vertices as a row of the mesh has: a cut's own are twice as many and uneven.
+
+    Edges of the loop shorter than `_SHORTEST` of the mesh's are drawn together into one of their ends, the
+    shortest first, where the surface stays a manifold and no face turns over or becomes a sliver. Kept
+    vertices stay as they are. A corner that moves keeps its place in the texture: half an edge at most.
+    """
+    faces, vertices = piece.faces, piece.vertices
+    on_loop = np.zeros(len(vertices), bool)
+    on_loop[piece.loop] = True
+    rows = np.flatnonzero(on_loop[faces].any(1))
+    around: dict[int, set[int]] = {int(v): set() for v in piece.loop}
+    for row in rows.tolist():
+        for v in faces[row].tolist():
+            if v in around:
+                around[v].add(row)
+    corners = {row: faces[row].tolist() for row in rows.tolist()}
+    after = dict(zip(piece.loop.tolist(), np.roll(piece.loop, -1).tolist(), strict=True))
+    before = {v: u for u, v in after.items()}
+    at = {v: vertices[v] for row in corners.values() for v in row}
+    limit = _SHORTEST * piece.spacing
+    lengths = np.linalg.norm(vertices[np.roll(piece.loop, -1)] - vertices[piece.loop], axis=1)
+    gone_faces: list[int] = []
+    gone_edges: set[int] = set()  # by the vertex that an edge starts at, in the loop as it came
+    starts = {int(v): int(v) for v in piece.loop}
+    for start in piece.loop[np.argsort(lengths, kind="stable")].tolist():
+        if start not in after or len(after) <= _FEWEST:
+            continue
+        end = after[start]
+        if np.linalg.norm(at[end] - at[start]) >= limit:
+            continue
+        shared = around[start] & around[end]
+        ring_a = {v for row in around[start] for v in corners[row]}
+        ring_b = {v for row in around[end] for v in corners[row]}
+        if len(shared) != 1 or len(ring_a & ring_b) != 3:
+            continue
+        (row,) = shared
+        for goes, stays in ((end, start), (start, end)):
+            moved = around[goes] - shared
+            if all(_keeps_shape(corners[r], goes, stays, at) for r in moved):
+                break
+        else:
+            continue
+        for r in moved:
+            corners[r][corners[r].index(goes)] = stays
+        around[stays] = (around[stays] | around[goes]) - shared
+        (third,) = set(corners[row]) - {start, end}
+        if third in around:
+            around[third].discard(row)
+        del around[goes], corners[row]
+        gone_faces.append(row)
+        gone_edges.add(starts[start])
+        if goes == end:
+            follow = after.pop(end)
+            after[start], before[follow] = follow, start
+            starts[start] = starts[end]
+        else:
+            lead = before.pop(start)
+            after.pop(start)
+            after[lead], before[end] = end, lead
+        before.pop(goes, None)
+    if not gone_faces:
+        return piece
+    faces = faces.copy()
+    for row, three in corners.items():
+        faces[row] = three
+    stay_faces = np.ones(len(faces), bool)
+    stay_faces[gone_faces] = False
+    used = ~on_loop
+    used[list(after)] = True
+    number = np.cumsum(used) - 1
+    first = next(iter(after))
+    order = [first]
+    while after[order[-1]] != first:
+        order.append(after[order[-1]])
+    loop = np.array(order)
+    # the edge that now starts at a vertex is the one that started at `starts` of it
+    place = np.empty(len(vertices), np.int64)
+    place[piece.loop] = np.arange(len(piece.loop))
+    edges = place[[starts[v] for v in order]]
+    return replace(
+        piece,
+        vertices=vertices[used],
+        faces=number[faces[stay_faces]].astype(np.int32),
+        blend=csr_array(piece.blend[used]),
+        residual=piece.residual[used],
+        loop=number[loop],
+        uv_faces=None if piece.uv_faces is None else piece.uv_faces[stay_faces],
+        loop_uv=None if piece.loop_uv is None else piece.loop_uv[edges],
+        uv_slope=None if piece.uv_slope is None else piece.uv_slope[edges],
+    )
+
+
+def _keeps_shape(corners: list[int], goes: int, stays: int, at: dict[int, np.ndarray]) -> bool:
+    """Whether a face stays turned as it is, and no sliver, when one of its corners moves."""
+    a, b, c = (at[v] for v in corners)
+    p, q, r = (at[stays] if v == goes else at[v] for v in corners)
+    before, now = _cross(b - a, c - a), _cross(q - p, r - p)
+    size = float(now @ now) ** 0.5
+    longest = max(float((x - y) @ (x - y)) for x, y in ((p, q), (q, r), (r, p)))
+    return float(before @ now) > _TURN * float(before @ before) ** 0.5 * size and size > _SLIVER * longest
+
+
+def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.array([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]])
 
 
 def relaxed(piece: Clip, normal: Float[np.ndarray, "3"]) -> Float[np.ndarray, "rim 3"]:

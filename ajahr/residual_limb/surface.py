@@ -27,7 +27,7 @@ from scipy.sparse.csgraph import connected_components
 
 from ajahr.anatomy import JOINT, PARENTS
 from ajahr.errors import UserError
-from ajahr.residual_limb.clip import Clip, clip, relaxed
+from ajahr.residual_limb.clip import Clip, clip, relaxed, thinned
 from ajahr.residual_limb.segments import Segment
 from ajahr.residual_limb.skin import SkinnedMesh, boundary, loops_of
 
@@ -170,7 +170,8 @@ def cut_open(
     height = shift if tip_at_endpoint and not clamped else dome * piece.radius(normal)
     places = relaxed(piece, normal)
     result, tip, rim = _capped(mesh, piece, places, plane_point + height * normal, normal, height)
-    lost = mesh.descendants(segment.anchor)
+    # where the bone is gone up to its joint nothing turns with that joint any more
+    lost = mesh.descendants(segment.upstream if clamped else segment.anchor)
     result = replace(result, absent=mesh.absent | set(lost))
     rim_height = float(np.abs((places - plane_point) @ normal).max())
     found = ResidualLimb(segment, float(fraction), tip, rim, plane_point, normal, rim_height, clamped)
@@ -285,7 +286,7 @@ def _piece(mesh: SkinnedMesh, segment: Segment, beyond: np.ndarray, zone: _Zone)
     near = np.unique(zone.edges)
     goes[near] |= ~np.isin(pieces[near], stays)
     field = np.where(goes, np.maximum(field, _LEAST), np.minimum(field, -_LEAST))
-    return clip(mesh, field)
+    return thinned(clip(mesh, field))
 
 
 def _labels(edges: np.ndarray, goes: np.ndarray) -> np.ndarray:
@@ -320,9 +321,9 @@ def _capped(
         for low, up in pairwise(levels)
     ]
     faces.append(np.stack([levels[2][after], levels[2], np.full(n, tip)], 1))
-    rim_rows = piece.blend[rim]
-    mean = csr_array(np.full((1, n), 1 / n, np.float32)) @ rim_rows
-    blend = csr_array(vstack([piece.blend, rim_rows, rim_rows, mean]))
+    mean = csr_array(np.full((1, n), 1 / n, np.float32)) @ piece.blend[rim]
+    # the end moves as one stiff piece: rings that followed their own rim vertex would fold in a bent joint
+    blend = csr_array(vstack([piece.blend, csr_array(np.ones((2 * n + 1, 1), np.float32)) @ mean]))
     uv, uv_faces = piece.uv, piece.uv_faces
     if uv is not None and uv_faces is not None and piece.loop_uv is not None and piece.uv_slope is not None:
         # skin goes on over the dome as it would have gone on along the limb

@@ -119,3 +119,31 @@ def test_what_cannot_be_cut(mesh: SkinnedMesh) -> None:
     short = SkinnedMesh.build(mesh.vertices, mesh.faces, mesh.weights, joints, mesh.parents)
     with pytest.raises(UserError, match="0 mm long"):
         cut_limb(short, knee, 0.5)
+
+
+@pytest.mark.parametrize("name", ["left_above_knee_res", "right_below_elbow_res", "left_above_elbow_res"])
+def test_the_end_is_as_coarse_as_the_mesh(mesh: SkinnedMesh, name: str) -> None:
+    """A plane meets about two edges per vertex of a row; the loop is thinned to the mesh's own spacing."""
+    for fraction in (0.2, 0.7):
+        cut = cut_limb(mesh, SEGMENT[name], fraction)
+        rim = cut.ends[0].rim
+        stays = cut.vertex_map[mesh.faces] >= 0
+        crossed = int((stays.any(1) & ~stays.all(1)).sum())  # a clip's loop has an edge in each
+        assert 8 <= len(rim) < 0.8 * crossed
+        a, b, c = (cut.mesh.vertices[cut.mesh.faces[:, k]].astype(float) for k in range(3))
+        assert np.linalg.norm(np.cross(b - a, c - a), axis=1).min() > 0
+
+
+def test_the_end_is_stiff_and_a_lost_joint_turns_nothing(mesh: SkinnedMesh) -> None:
+    """A bent joint must not fold the dome: it keeps its shape in every pose."""
+    rotmats = rotvec_to_rotmat(np.random.default_rng(2).normal(0, 0.8, (24, 3)))
+    cut = cut_limb(mesh, SEGMENT["right_below_elbow_res"], 0.7)
+    end, posed = cut.ends[0], cut.mesh.pose(rotmats)
+    cap = np.flatnonzero(cut.mesh.residual)[len(end.rim) :]
+    assert len(cap) == 2 * len(end.rim) + 1
+    assert np.ptp(cut.mesh.weights[cap], axis=0).max() < 1e-6
+    high = cut_limb(mesh, SEGMENT["right_above_elbow_res"], 1.0)
+    turned = rotmats.copy()
+    turned[17] = np.eye(3)
+    assert np.allclose(high.mesh.pose(rotmats), high.mesh.pose(turned), atol=1e-6)
+    assert not np.allclose(posed, cut.mesh.pose(turned), atol=1e-2)
