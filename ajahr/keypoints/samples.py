@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from jaxtyping import Float32, Int8, UInt8
@@ -46,6 +47,33 @@ class KeypointTable:
 
     def __len__(self) -> int:
         return len(self.boxes_xyxy)
+
+    def picture(self, row: int, shrink: float) -> tuple[UInt8[np.ndarray, "height width 3"], int]:
+        """The picture of a row, decoded at 1/n of its size, and n.
+
+        Args:
+            shrink: by how much the crop will shrink it.
+
+        Raises:
+            ImageError: it cannot be read.
+        """
+        where = self.where[row]
+        return decode_reduced(self.pictures.read(where), reduction_for(shrink), self.pictures.where(where))
+
+
+class PeopleTable(Protocol):
+    """What a sample is made of: `KeypointTable`, or `ajahr.keypoints.crop_cache.CachedTable`."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def boxes_xyxy(self) -> np.ndarray: ...
+    @property
+    def keypoints(self) -> np.ndarray: ...
+    @property
+    def presence(self) -> np.ndarray: ...
+    def __len__(self) -> int: ...
+    def picture(self, row: int, shrink: float) -> tuple[np.ndarray, int]: ...
 
 
 def table_of_shards(folder: str | Path, *, splits: Iterable[str] = ()) -> KeypointTable:
@@ -206,7 +234,7 @@ class KeypointSample:
 
 
 def make_sample(
-    table: KeypointTable, row: int, rng: np.random.Generator, augmentation: KeypointAugmentation | None
+    table: PeopleTable, row: int, rng: np.random.Generator, augmentation: KeypointAugmentation | None
 ) -> KeypointSample:
     """The crop of one person.
 
@@ -224,10 +252,7 @@ def make_sample(
     else:
         place = draw_place(rng, augmentation, table.boxes_xyxy[row], keypoints, presence)
         colour = 1 + augmentation.colour * (2 * rng.random(3) - 1)
-    where = table.where[row]
-    image, reduction = decode_reduced(
-        table.pictures.read(where), reduction_for(1 / float(place.zoom.max())), table.pictures.where(where)
-    )
+    image, reduction = table.picture(row, 1 / float(place.zoom.max()))
     pixels = cut_person(image, place, reduction=reduction)
     if colour is not None and augmentation is not None and augmentation.colour:
         pixels = np.clip(pixels * colour, 0, 255).astype(np.uint8)

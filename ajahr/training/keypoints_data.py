@@ -18,10 +18,11 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from ajahr.data.images import ImageError
 from ajahr.data.readers.ldpose import AreaMode
 from ajahr.errors import UserError
+from ajahr.keypoints.crop_cache import is_cache, open_cache
 from ajahr.keypoints.samples import (
     KeypointAugmentation,
     KeypointSample,
-    KeypointTable,
+    PeopleTable,
     make_sample,
     table_of_annotations,
     table_of_shards,
@@ -48,7 +49,8 @@ class KeypointDataset:
     """A dataset by name.
 
     Args:
-        path: A generated dataset's folder, or a COCO-format file (LDPose's, COCO's).
+        path: A generated dataset's folder, a cache of crops (`ajahr.keypoints.crop_cache`), or a COCO-format file
+            (LDPose's, COCO's).
         images: Folder of a file's pictures; None for a generated dataset.
         weight: How often it is drawn, relative to the others. Unused in validation.
         splits: Of a generated dataset; empty for all.
@@ -63,8 +65,10 @@ class KeypointDataset:
     area: AreaMode = "as_given"
     all_intact: bool | None = None
 
-    def open(self) -> KeypointTable:
+    def open(self) -> PeopleTable:
         if self.images is None:
+            if is_cache(self.path):
+                return open_cache(self.path)
             if self.path.suffix == ".json":
                 raise UserError(f"{self.path}: where are its pictures? give images")
             return table_of_shards(self.path, splits=self.splits)
@@ -82,7 +86,7 @@ class Draw(NamedTuple):
 class Crops(Dataset):
     """Samples by `Draw`; a picture that cannot be read is named in the log, and the next person stands in."""
 
-    def __init__(self, tables: Sequence[KeypointTable], augmentation: KeypointAugmentation | None) -> None:
+    def __init__(self, tables: Sequence[PeopleTable], augmentation: KeypointAugmentation | None) -> None:
         self.tables, self.augmentation = list(tables), augmentation
 
     def __getitem__(self, draw: Draw) -> KeypointSample:
@@ -164,7 +168,7 @@ class KeypointDataModule(pl.LightningDataModule):
         self.train, self.validation = train or [], validation or []
         self.batch_size, self.augmentation, self.workers, self.seed = batch_size, augmentation, workers, seed
         self.max_validation_people = max_validation_people
-        self._tables: dict[str, list[KeypointTable]] = {}
+        self._tables: dict[str, list[PeopleTable]] = {}
 
     def setup(self, stage: str) -> None:
         """Open what the stage needs, so that bad datasets stop the run before it starts."""
