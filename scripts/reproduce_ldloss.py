@@ -33,11 +33,12 @@ from ajahr.data.readers.ldpose import read_ldpose
 from ajahr.errors import UserError
 from ajahr.evaluation.keypoints_ap import compare
 from ajahr.evaluation.keypoints_report import measure
-from ajahr.evaluation.tables import markdown_table
+from ajahr.geometry.crops import apply_affine
 from ajahr.keypoints.coco_files import annotations_document, detections_document, write_document
 from ajahr.keypoints.codec import decode_heatmaps
 from ajahr.keypoints.config import KeypointConfig
 from ajahr.keypoints.crop_cache import CachedTable, build_cache, is_cache, open_cache
+from ajahr.keypoints.crops import Place
 from ajahr.keypoints.ld_loss import PEAK_TEMPERATURE, pairwise_loss
 from ajahr.keypoints.model import KeypointModel, load_keypoints, save_keypoints
 from ajahr.keypoints.predictor import normalise
@@ -321,7 +322,13 @@ def _evaluate(model: KeypointModel, table: CachedTable, folder: Path, progress: 
     points, scores, truth, visibility = _predict(model, table, progress)
     images = np.arange(len(table))
     labelled = np.concatenate([truth, visibility[..., None]], -1)
-    boxes = np.tile(np.array([[19.2, 25.6, 172.8, 230.4]]), (len(table), 1))  # the box inside its 1.25
+    corners = table.boxes_xyxy.reshape(-1, 2, 2).astype(np.float64)
+    boxes = np.stack(
+        [
+            apply_affine(Place.of_box(box).affine(), pair).reshape(4)
+            for box, pair in zip(table.boxes_xyxy, corners, strict=True)
+        ]
+    )
     names = [f"{k}.jpg" for k in images]
     sizes = np.tile([192, 256], (len(table), 1))
     document = annotations_document(labelled, boxes, images, names, sizes, table.presence)
@@ -382,7 +389,7 @@ def _report(
         f"{options.backbone}, {people} generated people, {held_out} held out (backgrounds and textures too); shared "
         f"start of {plan.start_steps} steps, then {plan.steps} steps of {plan.batch} in each of {options.seeds} seeds; "
         f"LDLoss pairwise on peaks, weight {weight:.3g}. Mean ± standard deviation over the seeds. {_PER_CENT}\n\n"
-        + markdown_table(["", *(name for name, _ in COLUMNS.values())], rows)
+        + _table(["", *(name for name, _ in COLUMNS.values())], rows)
         + "\nThe paper's pattern: LDLoss costs 1 to 6 points of COCO AP and gains 1 to 9 of LD AP.\n"
     )
     write_atomic(output / "ldloss.md", text.encode())
@@ -390,6 +397,11 @@ def _report(
                 "backbone": options.backbone, "first": str(options.first), "results": results}  # fmt: skip
     write_atomic(output / "ldloss.json", json.dumps(document, indent=1).encode())
     print(text)
+
+
+def _table(heading: list[str], rows: list[list[str]]) -> str:
+    lines = [heading, ["---"] + ["---:"] * (len(heading) - 1), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def _draw(table: CachedTable, output: Path, path: Path) -> None:

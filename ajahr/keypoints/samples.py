@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32, Int8, UInt8
@@ -61,6 +61,7 @@ class KeypointTable:
         return decode_reduced(self.pictures.read(where), reduction_for(shrink), self.pictures.where(where))
 
 
+@runtime_checkable
 class PeopleTable(Protocol):
     """What a sample is made of: `KeypointTable`, or `ajahr.keypoints.crop_cache.CachedTable`."""
 
