@@ -24,14 +24,15 @@ from ajahr.data.images import load_image
 from ajahr.data.ldpose import NUM_INTACT_POINTS, NUM_POINTS
 from ajahr.data.readers.people import load_json
 from ajahr.errors import UserError
-from ajahr.keypoints.hka import MENDS, Calibration, Convention, Gates, LegAngle, measure_legs
+from ajahr.keypoints.calibration import HkaCalibration, load_calibration
+from ajahr.keypoints.hka import MENDS, Convention, Gates, LegAngle, measure_legs
 
 NOTE = (
     "Screening only, not diagnostic: a photograph shows the projected line of visible points, not of bones."
 )
 _COLUMNS: tuple[str, ...] = (
     "image", "person", "side", "deviation_deg", "angle_deg", "convention", "sd_deg", "low_deg", "high_deg", "words",
-    "reason", "flexion_deg", "residual_axis_deviation_deg",
+    "reason", "flexion_deg", "residual_axis_deviation_deg", "yaw_deg",
 )  # fmt: skip
 _POINTS_WHAT = 'marked points as JSON: {"a.jpg": [[[x, y, score], ... 17 or 25 of them], ... people]}'
 
@@ -55,7 +56,7 @@ def hka(
     flip_test: bool = True,
     device: str = "cpu",
     gates: Gates | None = None,
-    calibration: Calibration | None = None,
+    calibration: HkaCalibration | None = None,
 ) -> None:
     """Hip-knee-ankle angle and knee flexion of everybody, with a 95 % interval or a refusal.
 
@@ -71,7 +72,7 @@ def hka(
         flip_test: Average with the mirrored picture.
         device: "cpu" or "cuda".
         gates: When a number is withheld.
-        calibration: Of the deviation, of your camera and model against radiographs.
+        calibration: Of the deviation, of your camera and model against radiographs; the model's own where left out.
     """
     if (weights is None) == (points is None):
         raise UserError(
@@ -80,6 +81,8 @@ def hka(
     paths = _pictures(images)
     known = None if reference is None else _reference(reference)
     find = _marked(points, point_sd) if points is not None else _model(weights, people, flip_test, device)
+    if calibration is None and weights is not None:
+        calibration = load_calibration(weights).hka
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -104,7 +107,7 @@ def _measure(
     output: Path,
     convention: Convention,
     gates: Gates | None,
-    calibration: Calibration | None,
+    calibration: HkaCalibration | None,
 ) -> Iterator[dict[str, Any]]:
     from ajahr.inference.pictures import encode_jpeg
     from ajahr.keypoints.hka_picture import draw_legs
@@ -127,6 +130,7 @@ def _row(path: Path, number: int, leg: LegAngle, convention: Convention) -> dict
     values = (
         path.name, number, leg.limb.side, leg.deviation_deg, leg.angle(convention), convention, leg.sd_deg, low, high,
         leg.words, None if leg.reason is None else str(leg.reason), leg.flexion_deg, leg.residual_axis_deviation_deg,
+        leg.yaw_deg,
     )  # fmt: skip
     return dict(zip(_COLUMNS, values, strict=True))
 

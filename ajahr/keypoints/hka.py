@@ -9,8 +9,14 @@ not a diagnosis. It is withheld where it would mislead: a limb that is absent or
 unsure of, a person who does not stand, is seen from the side, or is too small.
 
 Sources: "Efficient lower limb alignment assessment via knowledge-distilled pose estimation" for the use; the
-formulas and their errors are derived here. A deviation D seen with yaw psi shows as atan(tan D cos psi), and a
-knee flexion phi leaks in as about phi sin psi.
+formulas and their errors are derived here.
+
+A deviation D of a person turned by yaw psi shows as atan(tan D cos psi) + phi sin psi: narrowed, and mixed with the
+knee's flexion phi, which moves both knees towards where the person looks. Nothing in two dimensions tells phi, so an
+expectation takes its place: a straight standing knee flexes by `STANDING_FLEXION_DEG`, which leaves an error of at most
+(phi - 1 deg) sin psi. The yaw is read off the face: by how much the nose stands off the middle of the ears, which
+its body cannot do without turning (`yaw_deg`); so look where you stand. What neither tells widens the interval:
+the spread of flexion and of yaw, the whole range of yaw where no face is seen.
 """
 
 from __future__ import annotations
@@ -26,11 +32,24 @@ from jaxtyping import Float, Int
 from ajahr.anatomy import COCO17, Limb
 from ajahr.data.ldpose import ABOVE, BELOW, DISTAL, LIMB_POINTS, PROXIMAL
 from ajahr.errors import UserError
+from ajahr.keypoints.calibration import HkaCalibration
 
 Convention = Literal["deviation", "medial", "lateral"]
 """How the angle is printed: signed about 0 (varus negative), the medial angle (varus below 180), the lateral one."""
 LEGS = (Limb.LEFT_LEG, Limb.RIGHT_LEG)
+_SEEN = 0.3
 Z95 = 1.959964
+STANDING_FLEXION_DEG = 1.0, 0.6
+"""Of a straight standing knee, mean and standard deviation: 0 to 2 degrees, each as likely."""
+NOSE_TO_EARS = 1.46
+"""How far the tip of the nose lies before the axis of the ears, over half the ears' distance: the embedded body's
+adults have 1.46 with a standard deviation of 0.03."""
+YAW_SD_DEG = 3.0
+"""Of a yaw read off the face: heads are not quite straight on their trunks."""
+UNSEEN_YAW_SD_DEG = 6.0
+"""Of somebody who stands frontally, within 10 degrees, with no face to tell by how much."""
+MAX_YAW_DEG = 20.0
+"""A head turned further is turned by itself and says nothing of the trunk, whose width is frontal."""
 
 
 class Reason(StrEnum):
@@ -97,14 +116,6 @@ class Gates:
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """Of a device or a model against radiographs: deviation -> slope x deviation + offset (degrees)."""
-
-    slope: float = 1.0
-    offset_deg: float = 0.0
-
-
-@dataclass(frozen=True)
 class LegAngle:
     """One leg. Numbers are None where a reason says why."""
 
@@ -113,8 +124,12 @@ class LegAngle:
     """Signed, varus negative, calibrated."""
     sd_deg: float | None = None
     interval_deg: tuple[float, float] | None = None
-    """95 %, of the points' uncertainty alone: not of view, lens or anatomy."""
+    """95 %, of the points and of the view: not of lens or anatomy."""
     reason: Reason | None = None
+    sd_points_deg: float | None = None
+    """Of the points alone, before any calibration."""
+    yaw_deg: float | None = None
+    """Of the person, positive towards their left, as the correction took it; None where no face tells."""
     residual_axis_deviation_deg: float | None = None
     """The same with the end of a below-knee residual limb for the ankle; not an HKA angle."""
     flexion_deg: float | None = None
@@ -183,6 +198,42 @@ def facing(points: Float[np.ndarray, "points xy=2"]) -> int:
     return 0 if scale < 1e-9 or abs(side) < 1e-3 * scale else (-1 if side > 0 else 1)
 
 
+def yaw_deg(points: Float[np.ndarray, "points xy=2"], scores: Float[np.ndarray, " points"]) -> float | None:
+    """By how much somebody who faces the camera is turned, by nose and ears; positive towards their own left.
+
+    None from behind, without a nose or an ear in sight, or where only the head can be turned so far.
+    """
+    if facing(points) <= 0:
+        return None
+    nose, left, right = (COCO17.index[name] for name in ("nose", "left_ear", "right_ear"))
+    if (scores[[nose, left, right]] < _SEEN).any() or not np.isfinite(points[[nose, left, right]]).all():
+        return None
+    ears = points[left] - points[right]
+    half = float(np.hypot(*ears)) / 2
+    if half < 1e-6:
+        return None
+    ahead = float((points[nose] - (points[left] + points[right]) / 2) @ ears) / (2 * half)
+    yaw = math.degrees(math.atan2(ahead / NOSE_TO_EARS, half))
+    return yaw if abs(yaw) <= MAX_YAW_DEG else None
+
+
+def uncover(deviation_deg: float, limb: Limb, yaw: float | None) -> tuple[float, float]:
+    """A seen deviation (signed, varus negative) as it would be from straight ahead, and the view's standard deviation.
+
+    Args:
+        yaw: `yaw_deg`; None leaves the deviation as it is and only widens its interval.
+    """
+    mean, spread = STANDING_FLEXION_DEG
+    psi, sd = math.radians(yaw or 0.0), math.radians(UNSEEN_YAW_SD_DEG if yaw is None else YAW_SD_DEG)
+    # a flexed knee moves to where the person looks: out of the line of the leg for the left leg turned left
+    outwards = 1.0 if limb == Limb.LEFT_LEG else -1.0
+    straight = deviation_deg + outwards * mean * math.sin(psi)
+    tangent = math.tan(math.radians(straight)) / math.cos(psi)
+    of_flexion = math.hypot(spread * math.sin(psi), math.hypot(mean, spread) * math.cos(psi) * sd)
+    of_width = abs(straight) * abs(math.tan(psi)) * sd + abs(straight) * sd**2 / 2
+    return math.degrees(math.atan(tangent)), math.hypot(of_flexion, of_width)
+
+
 def measure_legs(
     points: Float[np.ndarray, "points xy=2"],
     scores: Float[np.ndarray, " points"],
@@ -191,7 +242,7 @@ def measure_legs(
     *,
     presence: Int[np.ndarray, " points"] | None = None,
     gates: Gates | None = None,
-    calibration: Calibration | None = None,
+    calibration: HkaCalibration | None = None,
 ) -> tuple[LegAngle, LegAngle]:
     """Both legs of one person, left first.
 
@@ -202,10 +253,10 @@ def measure_legs(
         image_size: width and height, px.
         presence: 1, 0 or -1 of each point where somebody knows; it wins over the scores.
         gates: when a number is withheld.
-        calibration: of the deviation.
+        calibration: of the deviation and of its spread (`ajahr.keypoints.calibration`).
     """
     points, scores = np.asarray(points, np.float64), np.asarray(scores, np.float64)
-    gates, calibration = gates or Gates(), calibration or Calibration()
+    gates, calibration = gates or Gates(), calibration or HkaCalibration()
     people = [
         _leg(limb, points, scores, np.asarray(sd_px, np.float64), image_size, presence, gates, calibration)
         for limb in LEGS
@@ -221,7 +272,7 @@ def _leg(
     image_size: tuple[int, int],
     presence: np.ndarray | None,
     gates: Gates,
-    calibration: Calibration,
+    calibration: HkaCalibration,
 ) -> LegAngle:
     knee, ankle = int(LIMB_POINTS[limb, PROXIMAL]), int(LIMB_POINTS[limb, DISTAL])
     hip = COCO17.index[f"{limb.side}_hip"]
@@ -259,14 +310,27 @@ def _leg(
     ):
         reason = Reason.NOT_STANDING
     else:
-        sd = abs(calibration.slope) * turn_sd_deg(points[hip], points[knee], points[ankle], sd_px[three])
-        value = calibration.slope * _signed(limb, towards, turn) + calibration.offset_deg
+        of_points = turn_sd_deg(points[hip], points[knee], points[ankle], sd_px[three])
+        yaw = yaw_deg(points, scores)
+        seen, of_view = uncover(_signed(limb, towards, turn), limb, yaw)
+        value = calibration.slope * seen + calibration.offset_deg
+        spread = math.hypot(calibration.sd_scale * of_points, calibration.sd_floor_deg, of_view)
+        sd = calibration.slope * spread
         if not sd * Z95 <= gates.max_half_width_deg:
             return LegAngle(
                 limb, reason=Reason.TOO_UNCERTAIN, flexion_deg=flexion, flexion_reason=flexion_reason
             )
         interval = (value - Z95 * sd, value + Z95 * sd)
-        return LegAngle(limb, value, sd, interval, None, None, flexion, flexion_reason)
+        return LegAngle(
+            limb,
+            value,
+            sd,
+            interval,
+            sd_points_deg=of_points,
+            yaw_deg=yaw,
+            flexion_deg=flexion,
+            flexion_reason=flexion_reason,
+        )
     return LegAngle(limb, reason=reason, flexion_deg=flexion, flexion_reason=flexion_reason)
 
 
