@@ -49,7 +49,8 @@ def fit_hka(legs: MeasuredLegs) -> HkaCalibration:
 
     The slope is that of the shown angle over the true one, turned round: a model that draws every leg towards the
     straight one is stretched back, at the cost of wider intervals. Scale and floor of the spread are those of greatest
-    likelihood, then both are widened or narrowed together until the share is 95 %.
+    likelihood, the floor at most half the error where maps show any spread, so that the interval follows the maps;
+    then both are widened or narrowed together until the share is 95 %.
 
     Raises:
         UserError: too few legs, or angles that do not follow the true ones.
@@ -70,9 +71,13 @@ def fit_hka(legs: MeasuredLegs) -> HkaCalibration:
         variance = np.exp(2 * x[0]) * legs.sd_points**2 + np.exp(2 * x[1]) + legs.sd_view**2
         return float((np.log(variance) + squared / variance).mean())
 
-    start = np.array([0.0, np.log(max(float(np.sqrt(squared.mean())) / 2, 1e-3))])
-    found = minimize(loss, start, method="Nelder-Mead", options={"maxiter": 400})
-    scale, floor = (float(v) for v in np.exp(np.clip(found.x, -7, 4)))
+    half = float(np.log(max(float(np.sqrt(squared.mean())) / 2, 1e-3)))
+    seen = float(np.median(legs.sd_points)) > 0
+    bounds = [(-7.0, 4.0), (-7.0, half if seen else 4.0)]
+    found = minimize(
+        loss, np.array([0.0, half]), method="Nelder-Mead", bounds=bounds, options={"maxiter": 400}
+    )
+    scale, floor = (float(v) for v in np.exp(found.x))
     low, high = 0.05, 20.0
     for _ in range(50):  # the share rises with the factor
         factor = (low * high) ** 0.5
