@@ -173,12 +173,13 @@ def main() -> None:
                     drawn.append((shot, (shot.points, sure, none, SIZE)))
                 tick()
         halves.append(_measured(rows))
-    report = {"exact": _exact(_measured(exact))}
+    report: dict[str, object] = {"exact": _exact(_measured(exact))}
     calibration = HkaCalibration()
     if predictor is not None:
         calibration = fit_hka(halves[0])
         report["model"] = _model(halves, calibration, refused, options)
         if options.store:
+            assert options.weights is not None
             whole = load_calibration(options.weights)
             print(save_calibration(replace(whole, hka=calibration), options.weights))
     write_atomic(options.output / "hka_check.json", json.dumps(report, indent=1).encode())
