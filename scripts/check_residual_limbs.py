@@ -1,20 +1,30 @@
-"""Cuts 8 limbs at 20 lengths in 10 poses and counts what is closed; times the cut and RAFO.
+"""Cuts 8 limbs at 20 lengths, poses them 10 ways and prints what holds, for every body given; then RAFO.
 
-python scripts/check_residual_limbs.py [--body FILE] [--lengths 20] [--poses 10]
+python scripts/check_residual_limbs.py [--bodies own FILE ...] [--lengths 20] [--poses 10]
+
+Closed: every edge has two faces, run through in opposite directions, the Euler number is the intact body's and
+the volume positive and no larger than the cut before. Self-intersections: pairs of faces that pierce each
+other, in the cut body and in the intact one in the same pose. `scripts/stand_in_bodies.py` makes bodies of
+SMPL's and SMPL-X's sizes and formats.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import time
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from ajahr.body.data import load_body
 from ajahr.geometry.cameras import Camera
 from ajahr.geometry.rotations_np import rotvec_to_rotmat
 from ajahr.poses.sampler import FAMILIES, sample_pose
+from ajahr.progress import Progress
+from ajahr.residual_limb.intersections import self_intersections
+from ajahr.residual_limb.measure import stl_bytes
 from ajahr.residual_limb.rafo import Problem, fit_residuals, minimise_lbfgs, solve
 from ajahr.residual_limb.segments import SEGMENTS
 from ajahr.residual_limb.skin import SkinnedMesh, topology
@@ -22,40 +32,94 @@ from ajahr.residual_limb.surface import cut_limb
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--body", type=Path)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--bodies", nargs="+", default=["own"], help="own, or SMPL and SMPL-X files")
     parser.add_argument("--lengths", type=int, default=20)
     parser.add_argument("--poses", type=int, default=10)
     args = parser.parse_args()
-    mesh = SkinnedMesh.of_body(load_body(args.body))
-    rng = np.random.default_rng(0)
-    poses = np.tile(np.eye(3), (args.poses, 24, 1, 1))
-    for k, pose in enumerate(poses):
-        pose[1:] = rotvec_to_rotmat(sample_pose(rng, FAMILIES[k % len(FAMILIES)]).body_pose)
-    times, closed, posed_well, total, rising, flags = [], 0, 0, 0, 0, {}
-    for segment in SEGMENTS:
-        cut_limb(mesh, segment, 0.5)
-        last = np.inf
-        for fraction in np.linspace(0, 1, args.lengths):
-            start = time.perf_counter()
-            cut = cut_limb(mesh, segment, float(fraction))
-            times.append(time.perf_counter() - start)
-            found = cut.mesh.topology
-            closed += found.closed and found.euler_number == mesh.topology.euler_number and found.volume > 0
-            rising += found.volume > last
-            last = found.volume
-            for flag in cut.ends[0].flags:
-                flags[flag] = flags.get(flag, 0) + 1
-            for pose in poses:
-                total += 1
-                posed_well += topology(cut.mesh.pose(pose), cut.mesh.faces).volume > 0
-    count = len(times)
-    print(
-        f"closed, Euler number kept, positive volume: {closed} of {count} cuts; posed {posed_well} of {total}"
-    )
-    print(f"volume rises with lambda: {rising} of {count - len(SEGMENTS)}; flags: {flags}")
-    print(f"a cut: median {1000 * np.median(times):.1f} ms, largest {1000 * max(times):.1f} ms")
+    rows = []
+    for name in args.bodies:
+        rows.append(_check(None if name == "own" else Path(name), args.lengths, args.poses))
+    words = list(rows[0])
+    for word in words:
+        print(f"{word:44}" + "".join(f"{row[word]!s:>22}" for row in rows))
+    _rafo()
 
+
+def _poses(mesh: SkinnedMesh, count: int) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    poses = np.tile(np.eye(3), (count, len(mesh.joints), 1, 1))
+    for k, pose in enumerate(poses):
+        turned = rotvec_to_rotmat(sample_pose(rng, FAMILIES[k % len(FAMILIES)]).body_pose)
+        pose[1:22] = turned[:21]  # SMPL's hand joints are none of SMPL-X's
+    return poses
+
+
+def _check(path: Path | None, lengths: int, count: int) -> dict[str, Any]:
+    mesh = SkinnedMesh.read(path)
+    poses = _poses(mesh, count)
+    intact = [len(self_intersections(mesh.pose(pose), mesh.faces)) for pose in poses]
+    times, closed, falling, flags = [], 0, 0, Counter[str]()
+    posed, worse, total, stl = 0, [], 0, 0
+    name = "own" if path is None else path.stem
+    with Progress().bar(f"cuts of {name}", len(SEGMENTS) * lengths) as tick:
+        for segment in SEGMENTS:
+            cut_limb(mesh, segment, 0.5)
+            last = np.inf
+            for fraction in np.linspace(0, 1, lengths):
+                start = time.process_time()
+                cut = cut_limb(mesh, segment, float(fraction))
+                times.append(time.process_time() - start)
+                found = cut.mesh.topology
+                closed += found.closed and found.euler_number == mesh.topology.euler_number
+                falling += 0 < found.volume <= last * (1 + 1e-6)
+                last = found.volume
+                flags.update(cut.ends[0].flags or ("none",))
+                stl += _opens(cut.mesh)
+                for pose, before in zip(poses, intact, strict=True):
+                    vertices = cut.mesh.pose(pose)
+                    total += 1
+                    posed += topology(vertices, cut.mesh.faces).volume > 0
+                    more = len(self_intersections(vertices, cut.mesh.faces)) - before
+                    if more > 0:
+                        worse.append(more)
+                tick()
+    cuts = len(times)
+    return {
+        "body": name,
+        "vertices, faces": f"{len(mesh.vertices)}, {len(mesh.faces)}",
+        "joints": len(mesh.joints),
+        "closed, Euler number kept": f"{closed} of {cuts}",
+        "volume positive, falls with lambda": f"{falling} of {cuts}",
+        "posed: volume positive": f"{posed} of {total}",
+        "posed: no more self-intersections": f"{total - len(worse)} of {total}",
+        "  pairs more where more, of an intact": f"{max(worse, default=0)} of {round(np.mean(intact))}",
+        "STL opens closed in trimesh and manifold3d": f"{stl} of {cuts}",
+        "flags: none": flags["none"],
+        "flags: oblique_cut": flags["oblique_cut"],
+        "flags: clamped": flags["clamped"],
+        "a cut, median ms of CPU": f"{1000 * np.median(times):.1f}",
+        "a cut, largest": f"{1000 * max(times):.1f}",
+    }
+
+
+def _opens(mesh: SkinnedMesh) -> bool:
+    """Whether both libraries take the STL for a closed solid."""
+    import manifold3d
+    import trimesh
+
+    solid: Any = trimesh.load(io.BytesIO(stl_bytes(mesh)), file_type="stl")
+    solid.merge_vertices()
+    raw = manifold3d.Mesh(np.asarray(solid.vertices, np.float32), np.asarray(solid.faces, np.uint32))
+    made = manifold3d.Manifold(raw)
+    same = abs(made.volume() - 1e9 * mesh.topology.volume) < 1e-3 * made.volume()
+    return bool(solid.is_volume and made.status() == manifold3d.Error.NoError and same)
+
+
+def _rafo() -> None:
+    mesh = SkinnedMesh.read()
+    poses = _poses(mesh, 10)
+    rng = np.random.default_rng(0)
     camera = Camera.centred(1000, 1000, 1200.0)
     people = 64
     joints = np.empty((people, 24, 3))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, no_type_check
 
 import numpy as np
@@ -12,7 +13,9 @@ from jaxtyping import Bool, Float, Float32, Int, Int32
 from numba import njit
 from scipy.sparse import csr_array, eye_array, vstack
 
-from ajahr.body.data import BodyData
+from ajahr.anatomy import NUM_JOINTS
+from ajahr.body.data import BodyData, load_body
+from ajahr.body.smpl_file import open_npz
 from ajahr.errors import UserError
 
 _HEIGHT = 1.7
@@ -119,6 +122,29 @@ class SkinnedMesh:
     """Height of the whole body at rest, m: a cut changes nothing of it."""
 
     @classmethod
+    def read(
+        cls,
+        path: str | Path | None = None,
+        betas: Float[np.ndarray, " betas"] | None = None,
+        *,
+        gender: str = "neutral",
+    ) -> SkinnedMesh:
+        """The embedded body (no path), an SMPL file or folder as `load_body` takes it, or an SMPL-X ``.npz``.
+
+        Raises:
+            UserError: the file is missing, damaged or of another kind, or has fewer betas.
+        """
+        file = None if path is None else Path(path)
+        try:
+            if file is not None and file.suffix == ".npz" and file.is_file():
+                arrays = open_npz(file)
+                if "kintree_table" in arrays.files and arrays["kintree_table"].shape[-1] != NUM_JOINTS:
+                    return cls.of_model(arrays, betas)
+            return cls.of_body(load_body(file, gender=gender), betas)
+        except ValueError as error:
+            raise UserError(f"{error}; give fewer betas") from error
+
+    @classmethod
     def of_body(cls, body: BodyData, betas: Float[np.ndarray, " betas"] | None = None) -> SkinnedMesh:
         """The default body or SMPL with these betas (the mean shape by default)."""
         vertices = rest_vertices(body, betas)
@@ -139,6 +165,8 @@ class SkinnedMesh:
         try:
             vertices = np.asarray(model["v_template"], np.float64)
             if betas is not None:
+                if len(betas) > np.shape(model["shapedirs"])[-1]:
+                    raise UserError(f"{len(betas)} betas are more than this body has; give fewer betas")
                 vertices = vertices + np.asarray(model["shapedirs"])[..., : len(betas)] @ betas
             joints = np.asarray(model["J_regressor"], np.float64) @ vertices
             weights = np.asarray(model["weights"], np.float32)
