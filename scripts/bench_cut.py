@@ -2,10 +2,10 @@
 
 python scripts/bench_cut.py [--body FILE] [--rounds 5]
 
-trimesh's `slice_plane` needs the limb as a mesh of its own (on a whole body its plane meets both legs), does not close it
-here (no cap; it needs shapely all the same) and keeps no skin weights; manifold3d splits the whole body by the plane, takes the parts apart,
-keeps neither vertex numbers nor weights, and is told which part is the limb. Ours leaves a closed body with a
-dome, weights, texture and a vertex map, and checks that it is closed. CPU time, median.
+trimesh's `slice_plane` needs the limb as a mesh of its own (on a whole body its plane meets both legs), does not
+close it here (no cap; it needs shapely all the same) and keeps no skin weights. manifold3d splits the whole body by
+the plane and takes the parts apart, keeps neither vertex numbers nor weights, and is told which part is the limb.
+Ours leaves a closed body with a dome, weights, texture and a vertex map, and checks that it is closed. CPU time.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import argparse
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import manifold3d
 import numpy as np
@@ -40,7 +41,7 @@ def main() -> None:
     def sliced(segment: Segment, fraction: float) -> float:
         point, normal = _plane(mesh, segment, fraction)
         limb = mesh.weights[:, mesh.descendants(segment.upstream)].sum(1) > 0.5
-        stump = whole.submesh([np.flatnonzero(limb[mesh.faces].all(1))], append=True)
+        stump: Any = whole.submesh([np.flatnonzero(limb[mesh.faces].all(1))], append=True)
         return float(stump.slice_plane(point, -normal).area)
 
     def split(segment: Segment, fraction: float) -> float:

@@ -1,21 +1,30 @@
-"""``ajahr measure limb``: a residual limb in millimetres, as CSV, JSON and STL."""
+"""``ajahr measure limb``: a residual limb in millimetres, as tables, surfaces, a sheet and a page to turn it on."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from ajahr.body.data import load_body
-from ajahr.data.files import write_atomic
+from ajahr.data.files import make_folder, write_atomic
+from ajahr.data.images import load_image
 from ajahr.errors import UserError
-from ajahr.residual_limb.measure import LIMITS, LimbMeasures, measure, scale_of, stl_bytes
+from ajahr.inference.limb_pictures import END, RESIDUAL, body_meshes, limb_sheet, overlay
+from ajahr.inference.mesh_files import glb_bytes, obj_bytes, ply_bytes
+from ajahr.inference.predicted import PredictedPerson, read_prediction
+from ajahr.inference.viewer import Shown, save_viewer
+from ajahr.render.contact_sheet import save_png
+from ajahr.residual_limb.export import residual_surface
+from ajahr.residual_limb.measure import LIMITS, measure, scale_of, stl_bytes
+from ajahr.residual_limb.report import csv_text, document, level_of, rows_of, tables_of
 from ajahr.residual_limb.segments import segment_of
 from ajahr.residual_limb.skin import SkinnedMesh
 from ajahr.residual_limb.surface import cut_limbs
+
+_WRITERS = {"glb": glb_bytes, "obj": obj_bytes, "ply": ply_bytes}
 
 
 def limb(
@@ -23,10 +32,15 @@ def limb(
     betas: list[float] | None = None,
     body: Path | None = None,
     gender: str = "neutral",
+    prediction: Path | None = None,
+    person: int = 0,
+    photo: Path | None = None,
     stature: float | None = None,
     segment: str | None = None,
     lambda_sd: float = 0.0,
     scale_sd: float = 0.01,
+    meshes: list[Literal["glb", "obj", "ply"]] | None = None,
+    viewer: bool = True,
     output: Path = Path("out/limb"),
 ) -> None:
     """Length, circumferences, widths, volume and shape of residual limbs, by ISO 8548's words.
@@ -34,58 +48,113 @@ def limb(
     Args:
         ends: Where limbs end, "left-below-knee=0.4": lambda is 0 at the distal joint, 1 at the proximal one.
         betas: Shape of the person; the mean shape by default.
-        body: An SMPL file or folder; the embedded body by default.
+        body: An SMPL or SMPL-X file, or a folder of SMPL's; the embedded body by default.
         gender: Of the body.
+        prediction: A picture's JSON of `ajahr predict`, for the shape, the pose and the camera.
+        person: Number of the person in it.
+        photo: That picture, for the overlay.
         stature: Of the person in metres, by which everything is scaled.
         segment: A known bone instead, "right-below-knee=0.41", metres between joint centres.
         lambda_sd: Standard deviation of lambda, as `ajahr predict` tells it.
         scale_sd: Relative standard deviation of the stature or bone.
-        output: Folder of limb.csv, limb.json and limb.stl.
+        meshes: More files of the whole body, in metres: glb, obj, ply.
+        viewer: Write the page to turn the body on.
+        output: Folder of limb.csv, limb.json, limb.png, limb.html; with a scale, limb.stl (the body) and an STL
+            of each residual limb alone in its own frame, in millimetres.
     """
-    try:
-        whole = SkinnedMesh.of_body(
-            load_body(body, gender=gender), None if betas is None else np.array(betas, np.float32)
-        )
-    except ValueError as error:
-        raise UserError(f"{error}; give fewer --betas") from error
+    found_person = None if prediction is None else read_prediction(prediction, person)
+    if betas is None and found_person is not None:
+        betas = found_person.betas.tolist()
+    whole = SkinnedMesh.read(body, None if betas is None else np.array(betas, np.float32), gender=gender)
     places = dict(_pair(text) for text in ends)
     scale = scale_of(whole, stature_m=stature)
     if scale is None and segment is not None:
         known, metres = _pair(segment)
         scale = scale_of(whole, segment_name=known, segment_m=metres)
     cut = cut_limbs(whole, places)
-    found = [
+    measured = [
         measure(cut.mesh, end, scale=scale, scale_sd=scale_sd if scale else 0.0, fraction_sd=lambda_sd)
         for end in cut.ends
     ]
-    rows = [row for one in found for row in _rows(one)]
-    text = io.StringIO()
-    writer = csv.DictWriter(
-        text, ["limb", "quantity", "from_distal_end_mm", "value", "unit", "sd"], lineterminator="\n"
-    )
-    writer.writeheader()
-    writer.writerows(rows)
-    document = {"note": LIMITS, "scaled": scale is not None, "rows": rows, "flags": {
-        one.segment.words: list(one.flags) for one in found
-    }}  # fmt: skip
+    rows = [row for one, end in zip(measured, cut.ends, strict=True) for row in rows_of(one, end.fraction)]
+    rotmats = None if found_person is None else found_person.rotmats(len(whole.joints))
+    shown_photo = over = None
+    if photo is not None:
+        if found_person is None or rotmats is None:
+            raise UserError("--photo needs --prediction, which knows the camera and the pose; give both")
+        shown_photo, over = _over(photo, found_person, cut, rotmats)
+    notes = {
+        one.segment.words: f"{level_of(one.segment, end.fraction, clamped=end.clamped)}, "
+        + (
+            f"{1000 * one.length:.0f} mm"
+            if one.scaled
+            else f"{100 * one.length_ratio:.0f} % of the other side"
+        )
+        + "".join(f", {flag}" for flag in one.flags)
+        for one, end in zip(measured, cut.ends, strict=True)
+    }
+    sheet = limb_sheet(
+        cut.mesh, cut.ends, rotmats=rotmats, photo=shown_photo, photo_overlay=over, notes=notes,
+        title="Residual limb" + ("s" if len(notes) > 1 else ""),
+    )  # fmt: skip
+    made = body_meshes(cut.mesh, cut.ends, rotmats)
     try:
-        output.mkdir(parents=True, exist_ok=True)
-        write_atomic(output / "limb.csv", text.getvalue().encode())
-        write_atomic(output / "limb.json", (json.dumps(document, indent=1) + "\n").encode())
+        make_folder(output)
         if scale is not None:
             write_atomic(output / "limb.stl", stl_bytes(cut.mesh, scale))
+            for end in cut.ends:
+                _own_stl(output, cut.mesh, end, scale)
+        for suffix in meshes or ():
+            mesh = made["T-pose"] if rotmats is None else made["pose"]
+            sized = replace(mesh, vertices=(mesh.vertices * (scale or 1.0)).astype(np.float32))
+            write_atomic(output / f"limb.{suffix}", _WRITERS[suffix](sized))
+        if viewer:
+            tables = [
+                t for one, end in zip(measured, cut.ends, strict=True) for t in tables_of(one, end.fraction)
+            ]
+            subtitle = "scaled by what is known of the person" if scale else "unscaled: ratios only"
+            save_viewer(
+                output / "limb.html", [Shown("person", made, tables)], title="Residual limb", subtitle=subtitle,
+                limits=LIMITS, key={"residual limb": RESIDUAL, "its end": END},
+            )  # fmt: skip
+        save_png(output / "limb.png", sheet)
+        write_atomic(output / "limb.json", (json.dumps(document(measured, rows), indent=1) + "\n").encode())
+        write_atomic(output / "limb.csv", csv_text(rows).encode())
     except OSError as error:
         raise UserError(f"cannot write to {output}: {error.strerror}; choose another --output") from error
     for row in rows:
         at = f" at {row['from_distal_end_mm']:.0f} mm" if row["from_distal_end_mm"] != "" else ""
-        print(f"{row['limb']}: {row['quantity']}{at} {row['value']} {row['unit']}".rstrip())
-    for one in found:
+        sd = f" (sd {row['sd']})" if row["sd"] not in ("", 0.0) else ""
+        print(f"{row['limb']}: {row['quantity']}{at} {row['value']} {row['unit']}".rstrip() + sd)
+    for one in measured:
         for flag in one.flags:
             print(f"{one.segment.words}: {flag}")
     if scale is None:
         print("unscaled: ratios only; give --stature or --segment for millimetres and an STL")
     print(LIMITS)
-    print(output / "limb.csv")
+    for name in ("limb.csv", "limb.png", *(["limb.html"] if viewer else [])):
+        print(output / name)
+
+
+def _over(photo: Path, person: PredictedPerson, cut, rotmats: np.ndarray):
+    image = load_image(photo).pixels
+    shape = image.shape[1] / image.shape[0], person.camera.width / person.camera.height
+    if abs(shape[0] / shape[1] - 1) > 0.02:
+        raise UserError(
+            f"{photo} is {image.shape[1]} x {image.shape[0]}, the prediction's picture "
+            f"{person.camera.width} x {person.camera.height}; give the photograph that was predicted"
+        )
+    vertices = cut.mesh.pose(rotmats, person.translation)
+    return image, overlay(image, person.camera, vertices, cut.mesh, cut.ends)
+
+
+def _own_stl(output: Path, mesh: SkinnedMesh, end, scale: float) -> None:
+    try:
+        vertices, faces = residual_surface(mesh, end)
+    except UserError as error:
+        print(f"no STL of the limb alone: {error}")
+        return
+    write_atomic(output / f"{end.segment.name}.stl", stl_bytes((vertices, faces), scale))
 
 
 def _pair(text: str):
@@ -94,28 +163,3 @@ def _pair(text: str):
         return segment_of(name), float(number)
     except ValueError:
         raise UserError(f"'{text}' is not name=number; write left-below-knee=0.4") from None
-
-
-def _rows(one: LimbMeasures) -> list[dict[str, object]]:
-    def row(
-        quantity: str, value: object, unit: str = "", at: float | str = "", sd: object = ""
-    ) -> dict[str, object]:
-        if isinstance(value, float):
-            value = round(value, 4 if unit == "" else 1)
-        return {"limb": one.segment.words, "quantity": quantity, "from_distal_end_mm": at, "value": value,
-                "unit": unit, "sd": sd}  # fmt: skip
-
-    rows = [row("length to contralateral segment", one.length_ratio), row("shape", one.shape)]
-    if not one.scaled:
-        return [
-            *rows,
-            *(row("circumference to length", s.circumference / one.length) for s in one.sections),
-        ]
-    rows.append(row("length", 1000 * one.length, "mm", sd=round(1000 * one.length_sd, 1)))
-    rows.append(row("volume", 1e6 * one.volume, "ml", round(1000 * one.volume_level, 1)))
-    for s in one.sections:
-        at = round(1000 * s.from_distal_end, 1)
-        rows.append(row("circumference", 1000 * s.circumference, "mm", at))
-        rows.append(row("AP width", 1000 * s.ap, "mm", at))
-        rows.append(row("ML width", 1000 * s.ml, "mm", at))
-    return rows

@@ -31,6 +31,7 @@ from ajahr.inference.results import ImageResult
 from ajahr.inference.sources import Picture, Pictures, kind_of
 from ajahr.inference.video import VideoPredictor
 from ajahr.inference.video_files import save_video_result
+from ajahr.inference.viewer import save_people
 from ajahr.keypoints.limb_status import FusionWeights
 from ajahr.models.pretrained import load_pretrained
 from ajahr.progress import Progress
@@ -59,6 +60,7 @@ class PredictConfig:
         body: The SMPL file that the weights were trained with; the embedded body when left out.
         mesh: Format of the meshes, or ``none``.
         picture: Draw the overlay (and, of a picture, the side view).
+        viewer: Of a picture, write a page to turn its people on (STEM.html).
         recursive: Go into the folder's folders.
         overwrite: Predict again what is there already.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` ...
@@ -81,6 +83,7 @@ class PredictConfig:
     body: Path | None = None
     mesh: Literal["glb", "obj", "ply", "none"] = "glb"
     picture: bool = True
+    viewer: bool = False
     recursive: bool = False
     overwrite: bool = False
     device: str = "auto"
@@ -299,6 +302,8 @@ def _run_pictures(
         if isinstance(result, Failure):
             return picture, result
         size = {"bytes": picture.path.stat().st_size}
+        if config.viewer:
+            save_people(config.output / f"{picture.stem}.html", result)
         result.save(config.output, stem=picture.stem, mesh=mesh, picture=config.picture, extra=size)
         return picture, result.document()
 
@@ -323,7 +328,7 @@ def _run_pictures(
         summary.files.append(_sheet(source, config, captions))
     elif not pictures.is_folder:
         stem = pictures.found[0].stem
-        written = [config.output / f"{stem}{suffix}" for suffix in (".json", ".jpg")]
+        written = [config.output / f"{stem}{suffix}" for suffix in (".json", ".jpg", ".html")]
         summary.files += [file for file in written if file.is_file()]
 
 

@@ -109,12 +109,21 @@ def save_contact_sheet(
         cell=cell,
         caption_lines=caption_lines,
     )
+    return save_png(path, sheet)
+
+
+def save_png(path: str | Path, image: UInt8[np.ndarray, "height width 3"]) -> Path:
+    """A picture as a PNG, whole or not at all.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
     path = Path(path)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            Image.fromarray(sheet).save(part, format="PNG")
+            Image.fromarray(image).save(part, format="PNG")
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)

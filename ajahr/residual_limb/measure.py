@@ -68,6 +68,26 @@ class LimbMeasures:
     shape: ShapeClass
     sections: tuple[Section, ...]
     flags: tuple[str, ...]
+    scale_sd: float = 0.0
+    """Relative, of the scale."""
+    end_sd: float = 0.0
+    """m, of the distal end's place along the bone."""
+    length_ratio_sd: float = 0.0
+
+    @property
+    def volume_sd(self) -> float:
+        """m³: of the scale, and of a slice as thick as the end is uncertain."""
+        slab = self.volume / self.volume_level * self.end_sd if self.volume_level > 0 else 0.0
+        return float(np.hypot(3 * self.scale_sd * self.volume, slab))
+
+    def section_sd(self, section: Section) -> float:
+        """m, of a circumference: of the scale, and of the level, which is counted from an uncertain end."""
+        at = [s.from_distal_end for s in self.sections]
+        slope = 0.0
+        if len(at) > 1:
+            slopes = np.gradient([s.circumference for s in self.sections], at)
+            slope = float(slopes[self.sections.index(section)])
+        return float(np.hypot(self.scale_sd * section.circumference, slope * self.end_sd))
 
 
 def scale_of(
@@ -131,7 +151,8 @@ def measure(
     sd = float(np.hypot(fraction_sd * bone * factor, scale_sd * length))
     return LimbMeasures(
         segment, scale is not None, factor, length, sd, reach / intact, volume * factor**3, level * factor,
-        _shape(sections), sections, tuple(flags),
+        _shape(sections), sections, tuple(flags), scale_sd, fraction_sd * bone * factor,
+        fraction_sd * bone / intact,
     )  # fmt: skip
 
 
@@ -288,9 +309,10 @@ def _shape(sections: tuple[Section, ...]) -> ShapeClass:
     return "conical" if slope > _SHAPE_SLOPE else "cylindrical"
 
 
-def stl_bytes(mesh: SkinnedMesh, scale: float = 1.0) -> bytes:
-    """Binary STL in millimetres, as printers and CAD take it."""
-    corners: Float[np.ndarray, "faces 3 3"] = (mesh.vertices[mesh.faces] * (1000 * scale)).astype(np.float32)
+def stl_bytes(mesh: SkinnedMesh | tuple[np.ndarray, np.ndarray], scale: float = 1.0) -> bytes:
+    """Binary STL in millimetres, as printers and CAD take it, of a mesh or of vertices (m) and faces."""
+    vertices, faces = mesh if isinstance(mesh, tuple) else (mesh.vertices, mesh.faces)
+    corners: Float[np.ndarray, "faces 3 3"] = (vertices[faces] * (1000 * scale)).astype(np.float32)
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
     rows = np.zeros(len(corners), [("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("none", "<u2")])

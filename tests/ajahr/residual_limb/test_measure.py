@@ -9,10 +9,12 @@ import pytest
 import trimesh
 
 from ajahr.errors import UserError
+from ajahr.residual_limb.export import residual_surface
 from ajahr.residual_limb.measure import measure, scale_of, stl_bytes
+from ajahr.residual_limb.report import csv_text, document, level_of, rows_of, tables_of
 from ajahr.residual_limb.segments import SEGMENT
-from ajahr.residual_limb.skin import SkinnedMesh
-from ajahr.residual_limb.surface import cut_limb
+from ajahr.residual_limb.skin import SkinnedMesh, topology
+from ajahr.residual_limb.surface import ResidualLimb, cut_limb
 
 KNEE, ELBOW = SEGMENT["left_below_knee_res"], SEGMENT["right_above_elbow_res"]
 
@@ -75,3 +77,80 @@ def test_stl_is_in_millimetres_and_closed(mesh: SkinnedMesh) -> None:
     loaded.merge_vertices()
     assert loaded.is_watertight and loaded.is_winding_consistent
     assert loaded.volume == pytest.approx(cut.topology.volume * 1e9 * 1.1**3, rel=1e-4)
+
+
+def _solid(mesh: SkinnedMesh, shape: trimesh.Trimesh, bone: float) -> tuple[SkinnedMesh, ResidualLimb]:
+    """A shape hanging down from its own origin as the residual shank of a body: knee above, end below."""
+    joints = mesh.joints.copy()
+    joints[KNEE.upstream], joints[KNEE.anchor] = (0, 0, 0), (0, -bone, 0)
+    joints[KNEE.mirrored.upstream], joints[KNEE.mirrored.anchor] = (1, 0, 0), (1, -bone, 0)
+    vertices = np.asarray(shape.vertices, np.float32)
+    weights = np.zeros((len(vertices), len(joints)), np.float32)
+    weights[:, KNEE.upstream] = 1
+    made = SkinnedMesh.build(vertices, np.asarray(shape.faces), weights, joints, mesh.parents)
+    tip = int(vertices[:, 1].argmin())
+    down = np.array([0.0, -1, 0])
+    return made, ResidualLimb(KNEE, 0.3, tip, np.arange(3), vertices[tip].astype(float), down, 0.0, False)
+
+
+def test_a_capsule_a_cone_and_a_finely_sliced_limb(mesh: SkinnedMesh) -> None:
+    """Against formulas: radius 50 mm, 300 mm from the knee to the end; a cone from 80 to 40 mm."""
+    turn = trimesh.transformations.rotation_matrix(np.pi / 2, (1, 0, 0))
+    capsule = trimesh.creation.capsule(height=0.5, radius=0.05, count=(64, 64))
+    capsule.apply_transform(turn)
+    capsule.apply_translation((0, -0.3 - capsule.vertices[:, 1].min(), 0))
+    found = measure(*_solid(mesh, capsule, 0.42), scale=1.0, scale_sd=0.01, fraction_sd=0.02)
+    assert found.length == pytest.approx(0.3, abs=1e-5)
+    for section in found.sections:
+        depth = min(section.from_distal_end, 0.05)
+        radius = np.sqrt(0.05**2 - (0.05 - depth) ** 2)
+        assert section.circumference == pytest.approx(2 * np.pi * radius, rel=5e-3)
+        assert section.ap == pytest.approx(2 * radius, rel=5e-3)
+        assert section.ml == pytest.approx(2 * radius, rel=5e-3)
+    exact = np.pi * 0.05**2 * 0.25 + 2 / 3 * np.pi * 0.05**3
+    assert found.volume == pytest.approx(exact, rel=5e-3) and found.shape == "cylindrical"
+    assert found.volume_sd == pytest.approx(
+        np.hypot(0.03 * found.volume, found.volume / 0.3 * 0.02 * 0.42), rel=0.02
+    )
+    assert found.section_sd(found.sections[-1]) == pytest.approx(0.01 * 2 * np.pi * 0.05, rel=0.05)
+
+    profile = np.array([[0, -0.3], [0.04, -0.3], [0.08, 0.0], [0.08, 0.05], [0, 0.05]])
+    cone = trimesh.creation.revolve(profile, sections=128)
+    cone.apply_transform(trimesh.transformations.rotation_matrix(-np.pi / 2, (1, 0, 0)))
+    found = measure(*_solid(mesh, cone, 0.42))
+    assert found.shape == "conical"
+    assert found.volume == pytest.approx(np.pi * 0.3 / 3 * (0.08**2 + 0.08 * 0.04 + 0.04**2), rel=0.02)
+    middle = found.sections[6]
+    assert middle.diameter == pytest.approx(0.08 + 0.08 * middle.from_distal_end / 0.3, rel=1e-3)
+
+    # the limb alone has its volume by the divergence theorem
+    cut = cut_limb(mesh, KNEE, 0.2)
+    vertices, faces = residual_surface(cut.mesh, cut.ends[0])
+    told = measure(cut.mesh, cut.ends[0])
+    assert told.volume == pytest.approx(topology(vertices, faces).volume, rel=5e-3)
+
+
+def test_rows_of_a_report(mesh: SkinnedMesh) -> None:
+    cut = cut_limb(mesh, KNEE, 0.3)
+    plain = rows_of(measure(cut.mesh, cut.ends[0]), 0.3)
+    assert all(row["unit"] == "" for row in plain)
+    scaled = measure(cut.mesh, cut.ends[0], scale=1.0, scale_sd=0.02, fraction_sd=0.01)
+    rows = rows_of(scaled, 0.3)
+    quantities = {row["quantity"] for row in rows}
+    assert {
+        "length",
+        "volume",
+        "circumference",
+        "AP width",
+        "ML width",
+        "shape",
+        "amputation level",
+    } <= quantities
+    assert all(row["sd"] != "" for row in rows if row["quantity"] in ("length", "volume", "circumference"))
+    assert csv_text(rows).count("\n") == len(rows) + 1
+    assert document([scaled], rows)["scaled"] is True
+    facts, sections = tables_of(scaled, 0.3)
+    assert len(sections[1]) == len(scaled.sections) + 1 and ("amputation level", "transtibial") in facts[1]
+    assert level_of(KNEE, 0.0) == "ankle disarticulation"
+    assert level_of(SEGMENT["left_above_knee_res"], 0.95, clamped=True) == "hip disarticulation"
+    assert level_of(ELBOW, 1.0) == "shoulder disarticulation"
