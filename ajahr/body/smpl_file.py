@@ -161,7 +161,11 @@ def _collect(
 
 
 def checked(
-    path: Path, arrays: Mapping[str, np.ndarray], key: str, expected: tuple, what: str = "SMPL model of 24 joints"
+    path: Path,
+    arrays: Mapping[str, np.ndarray],
+    key: str,
+    expected: tuple,
+    what: str = "SMPL model of 24 joints",
 ) -> np.ndarray:
     """The array if its shape is as expected (None: any length above zero) and its numbers are finite."""
     array = arrays[key]

@@ -160,7 +160,11 @@ def _search(
         decreases = new_value <= value[busy] + _DECREASE * at * slope[busy]
         better = decreases & (new_value <= best_value[busy])
         rows = busy[better]
-        found[rows], best_value[rows], best_gradient[rows] = at[better], new_value[better], new_gradient[better]
+        found[rows], best_value[rows], best_gradient[rows] = (
+            at[better],
+            new_value[better],
+            new_gradient[better],
+        )
         done = decreases & (new_slope.abs() <= -_CURVATURE * slope[busy])
         too_far = ~decreases | (new_slope > 0)
         far, near = busy[too_far], busy[~too_far]

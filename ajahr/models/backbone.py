@@ -68,6 +68,11 @@ class Backbone(nn.Module):
         return F.avg_pool2d(seen, self.shrink) if self.shrink > 1 else seen
 
     @property
+    def num_tokens(self) -> int:
+        """Of one person."""
+        return self.vit.patch_embed.num_patches
+
+    @property
     def detail_width(self) -> int:
         """Channels of `with_detail`'s map."""
         assert self.config.stem is not None

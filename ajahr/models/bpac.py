@@ -15,13 +15,17 @@ from ajahr.anatomy import BPAC_KEYPOINTS, NUM_LEVELS, NUM_LIMBS
 from ajahr.errors import UserError
 from ajahr.geometry.crops import CROP_SIZE
 from ajahr.models.config import BpacConfig
+from ajahr.models.decoder import PlaceAware
 from ajahr.models.heatmaps import keypoint_heatmaps
+from ajahr.models.stem import STEM_GRID
 from tokenizer.checkpoints import read_checkpoint
 
 NUM_KEYPOINTS = len(BPAC_KEYPOINTS)
 _RGB = 3
 REDUCTION = 16
 _SPATIAL_TAPS = 7
+_KEPT = 32
+"""Channels kept of each of the 8 x 6 cells, where features are read."""
 _CELL = 4
 """Pixels of the heat maps along a side of a cell, where features are read: 64 rows become 16."""
 _NOISE_PX = 1.5  # at a ratio of 100 %, on a canvas of CROP_SIZE
@@ -200,7 +204,8 @@ class AttentiveResNet(nn.Module):
 
 
 class FeatureNet(nn.Module):
-    """What follows where features are read: two stages on 16 x 12 and 8 x 6 cells, as the ResNet's last two."""
+    """What follows where features are read: two stages on 16 x 12 and 8 x 6 cells, as the ResNet's last two, and
+    what is where."""
 
     def __init__(self, channels: int, widths: tuple[int, ...], blocks: tuple[int, ...]) -> None:
         super().__init__()
@@ -212,10 +217,11 @@ class FeatureNet(nn.Module):
                 stages.append(AttentiveBlock(inputs, width, 1 if i else stride))
                 inputs = width
         self.stages = nn.Sequential(*stages)
+        self.gather = PlaceAware(inputs, STEM_GRID[0] * STEM_GRID[1], _KEPT, inputs)
 
     def forward(self, x: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch features"]:
         x = self.stages(F.relu(self.bn1(self.mix(x)), inplace=True))
-        return x.mean((2, 3))
+        return F.relu(self.gather(x.flatten(2).mT))  # a mean over cells would not know whose end it saw
 
 
 class AttentiveBlock(BasicBlock):

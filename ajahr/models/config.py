@@ -96,13 +96,20 @@ class BpacConfig:
 
 @dataclass(frozen=True)
 class DecoderConfig:
-    """The transformer decoder of one query token; HMR2.0's sizes by default."""
+    """The transformer decoder of one query token; HMR2.0's sizes by default.
+
+    Args:
+        start_channels: So many numbers of every image token, side by side in their places, give the query its start;
+            0, as published: every person's query starts alike. Attention averages tokens and must learn from data
+            where each of them was; a small model has not that much data (ours).
+    """
 
     width: int = 1024
     depth: int = 6
     heads: int = 8
     head_width: int = 64
     mlp_width: int = 1024
+    start_channels: int = 0
 
 
 @dataclass(frozen=True)
@@ -265,7 +272,7 @@ def _tiny() -> dict[str, Any]:
     return {
         "backbone": BackboneConfig(192, 2, 3, drop_path=0.0, stem=(32, 48, 96)),
         "bpac": BpacConfig(reads="features", widths=(24, 48, 96, 192), blocks=(1, 1, 1, 1), resolution=64),
-        "decoder": DecoderConfig(width=256, depth=2, heads=4, mlp_width=512),
+        "decoder": DecoderConfig(width=256, depth=2, heads=4, mlp_width=512, start_channels=32),
         "token_head": TokenHeadConfig(width=32, mixers=2, token_mlp_width=32, channel_mlp_width=64),
         "tokenizers": dict.fromkeys(TOKENIZERS["ajahr"], _TINY_TOKENIZER),
         "token_residual": False,

@@ -14,10 +14,18 @@ class Decoder(nn.Module):
     """Pre-norm transformer decoder of a single learned query; no final norm.
 
     Upstream's query is Linear(0) + position, that is, a bias plus a position: one parameter here.
+
+    Args:
+        config: Sizes.
+        context_width: Of the tokens it attends to.
+        tokens: Number of image tokens; needed with ``start_channels``.
     """
 
-    def __init__(self, config: DecoderConfig, context_width: int) -> None:
+    def __init__(self, config: DecoderConfig, context_width: int, tokens: int = 0) -> None:
         super().__init__()
+        self.start = None
+        if config.start_channels:
+            self.start = PlaceAware(context_width, tokens, config.start_channels, config.width)
         self.query = nn.Parameter(torch.randn(config.width) * 0.02)
         self.layers = nn.ModuleList(DecoderLayer(config, context_width) for _ in range(config.depth))
 
@@ -34,11 +42,33 @@ class Decoder(nn.Module):
                 pass made (facts 9, row 1: the paper has this pass, the released code never reaches it).
         """
         x = self.query.expand(len(image_tokens), -1)
+        if self.start is not None:
+            x = x + self.start(image_tokens)
         contexts = [image_tokens] if bpac_token is None else [image_tokens, bpac_token[:, None]]
         for context in contexts:
             for layer in self.layers:
                 x = layer(x, context)
         return x
+
+
+class PlaceAware(nn.Module):
+    """Few channels of every token, side by side, through two layers: what is where, without attention.
+
+    Args:
+        inputs: Width of the tokens.
+        tokens: How many.
+        channels: Kept of each.
+        outputs: Width of the result.
+    """
+
+    def __init__(self, inputs: int, tokens: int, channels: int, outputs: int) -> None:
+        super().__init__()
+        self.narrow = nn.Linear(inputs, channels)
+        self.mix = nn.Linear(tokens * channels, outputs)
+        self.out = nn.Linear(outputs, outputs)
+
+    def forward(self, tokens: Float[Tensor, "batch tokens inputs"]) -> Float[Tensor, "batch outputs"]:
+        return self.out(F.gelu(self.mix(F.gelu(self.narrow(tokens)).flatten(1))))
 
 
 class DecoderLayer(nn.Module):

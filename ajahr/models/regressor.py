@@ -80,7 +80,7 @@ class Regressor(nn.Module):
             if config.bpac is not None:
                 detail_width = self.backbone.detail_width if config.bpac.reads == "features" else 0
                 self.bpac = BpacNet(config.bpac, config.backbone.width, detail_width)
-            self.decoder = Decoder(config.decoder, config.backbone.width)
+            self.decoder = Decoder(config.decoder, config.backbone.width, self.backbone.num_tokens)
             self.readout = Readout(width, NUM_JOINTS if config.pose_head == "hmr2" else 1 + _HANDS)
             self.residual_head = None
             if config.residual_head:

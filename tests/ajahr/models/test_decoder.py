@@ -69,3 +69,18 @@ def test_bpac_token_gets_a_gradient() -> None:
     token = torch.randn(2, 16, dtype=torch.double, requires_grad=True)
     net(image, token).sum().backward()
     assert token.grad is not None and token.grad.abs().min() > 0
+
+
+def test_the_start_knows_what_is_where() -> None:
+    """Attention alone gives the same query for tokens in another order; a start made of places does not."""
+    torch.manual_seed(0)
+    tokens = torch.randn(2, 6, 8)
+    shuffled = tokens[:, torch.tensor([3, 0, 5, 1, 4, 2])]
+    sizes = {"width": 16, "depth": 2, "heads": 2, "head_width": 4, "mlp_width": 16}
+    plain = Decoder(DecoderConfig(**sizes), 8, tokens=6)
+    torch.testing.assert_close(plain(tokens), plain(shuffled))
+    started = Decoder(DecoderConfig(**sizes, start_channels=3), 8, tokens=6)
+    assert not torch.allclose(started(tokens), started(shuffled), atol=1e-3)
+    assert {n for n in started.state_dict() if n not in plain.state_dict()} == {
+        f"start.{layer}.{part}" for layer in ("narrow", "mix", "out") for part in ("weight", "bias")
+    }
