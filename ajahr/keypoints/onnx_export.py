@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -120,9 +121,9 @@ class OnnxKeypoints:
                 str(path), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # onnxruntime has exceptions of its own, none of them public
-            cause = " ".join(str(error).split())[:160]
             raise UserError(
-                f"{path}: onnxruntime cannot read it ({cause}); export it again, with another opset"
+                f"{path}: onnxruntime cannot read it ({_cause(error)}); export it again, with opset "
+                f"{OPSETS.start} to {OPSETS.stop - 1}"
             ) from None
         metadata = self.session.get_modelmeta().custom_metadata_map
         if _CONFIG_KEY not in metadata:
@@ -158,6 +159,13 @@ def check_onnx(model: KeypointModel, path: str | Path, *, batch: int = 3) -> flo
             f"{path}: differs from PyTorch by {worst:.1e} of the largest output; try another opset"
         )
     return worst
+
+
+def _cause(error: Exception) -> str:
+    """What onnxruntime says, without the file's name and the place in its own source that it says first."""
+    text = " ".join(str(error).split()).split(" failed:", 1)[-1]
+    text = re.sub(r"^\S+\.(h|cc):\d+ .*?\) (?=[A-Z])", "", text)
+    return text[:160].rstrip(" .")
 
 
 def _require(name: str) -> Any:

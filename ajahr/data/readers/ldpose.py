@@ -153,11 +153,15 @@ def read_ldpose(
             raise UserError(f"{path}: annotations[{number}] is no object; mend the file")
         where = f"{path}: annotation {annotation.get('id', f'number {number}')}"
         if annotation.get("category_id", category) not in known:
-            raise UserError(f"{where} has category {annotation['category_id']}, which the file does not list")
+            raise UserError(
+                f"{where} has category {annotation['category_id']}, which the file does not list; mend it"
+            )
         if annotation.get("category_id", category) != category:
             continue
         if annotation.get("image_id") not in rows.index:
-            raise UserError(f"{where} is of image {annotation.get('image_id')}, which the file does not list")
+            raise UserError(
+                f"{where} is of image {annotation.get('image_id')}, which the file does not list; mend it"
+            )
         people.append(_person(annotation, where, number, rows, slots, area, problems))
     order = np.argsort([person["image"] for person in people], kind="stable")
     people = [people[k] for k in order]
