@@ -45,7 +45,7 @@ def _confident(slot: PersonSlot) -> np.ndarray | None:
 def _slot(clean: CleanBackground, person: PersonSlot, fit, max_error: float) -> Slot | None:
     """The place of one removed person; None where nothing tells how large people are there."""
     x0, y0, x1, y1 = (float(v) for v in person.bbox_xyxy)
-    light = _light(clean, person.bbox_xyxy)
+    light = _light(clean, person.bbox_xyxy, person)
     traits = measure_place(clean.image, clean.hole, np.asarray(person.bbox_xyxy, np.float64), person.blur_px)
     if fit is None or fit.error > max_error:
         height, width = clean.image.shape[:2]
@@ -94,10 +94,10 @@ def invented_slots(clean: CleanBackground, index: int) -> list[Slot]:
     return slots
 
 
-def _light(clean: CleanBackground, bbox_xyxy: np.ndarray) -> list[float]:
-    # everybody in the photograph: one alone may wear black
-    levels = [slot.level for slot in clean.slots if slot.level is not None]
-    level = float(np.mean(levels)) if levels else None
-    light = estimate_light(clean.image, np.asarray(bbox_xyxy, np.float64), level)
+def _light(clean: CleanBackground, bbox_xyxy: np.ndarray, own: PersonSlot | None = None) -> list[float]:
+    others = [slot.probe for slot in clean.slots if slot is not own and slot.probe is not None]
+    light = estimate_light(
+        clean.image, np.asarray(bbox_xyxy, np.float64), None if own is None else own.probe, others
+    )
     values = np.concatenate([light.ambient_rgb, light.directional_rgb, light.direction])
     return [round(float(v), 6) for v in values]

@@ -47,6 +47,19 @@ def interrupts_ignored() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
+@contextmanager
+def _one_opencv_thread() -> Iterator[None]:
+    """This process as a worker: on small pictures OpenCV's threads take more time to meet than they save."""
+    import cv2
+
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
+
+
 def _start_worker(ticks: Any) -> None:
     global _ticks
     _ticks = ticks
@@ -84,7 +97,8 @@ def map_processes(
         UserError: what a task raised, or a worker that was killed (memory).
     """
     if not tasks or (not apart and (workers <= 1 or len(tasks) <= 1)):
-        return [function(*task, tick) for task in tasks]
+        with _one_opencv_thread():
+            return [function(*task, tick) for task in tasks]
     context = multiprocessing.get_context("spawn")
     with one_thread_each():
         ticks = context.Queue()

@@ -2,13 +2,17 @@
 
 Every machine of the cluster needs this package and the output folder under the same path. A shard is a pure
 function of the configuration and its number, so where and how often it was begun does not show in its bytes.
+
+Ray starts its workers at niceness 15: whatever else runs on a machine comes first. A cluster of this machine alone,
+begun for the job, leaves that out; for another one, ``RAY_worker_niceness=0 ray start ...`` does.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,6 +25,10 @@ IN_FLIGHT = 2000
 _ANSWER_S = 5.0
 START_HERE = "local"
 """The address that stands for a cluster of this machine alone, started for the job and stopped after it."""
+_STARTED_HERE = {"RAY_worker_niceness": "0", "RAY_USAGE_STATS_ENABLED": "0"}
+"""Environment of such a cluster, where the user has not set it: workers as eager as the local engine's, and nothing
+told to Ray's makers."""
+_TOKENS = "RAY_AUTH_MODE"
 
 MapTasks = Callable[[Callable[..., Any], Sequence[tuple[Any, ...]], Callable[[], None]], list[Any]]
 
@@ -80,6 +88,18 @@ def _map(
     return results
 
 
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """These variables where they are not set, for processes started inside."""
+    new = {name: value for name, value in values.items() if name not in os.environ}
+    os.environ.update(new)
+    try:
+        yield
+    finally:
+        for name in new:
+            del os.environ[name]
+
+
 def _connect(ray: Any, address: str, workers: int) -> None:
     here = {"num_cpus": workers or None, "include_dashboard": False} if address == START_HERE else {}
     try:
@@ -87,12 +107,15 @@ def _connect(ray: Any, address: str, workers: int) -> None:
         if host and port.isdigit() and "//" not in host:
             # Ray itself asks a machine that does not answer for minutes
             socket.create_connection((host, int(port)), timeout=_ANSWER_S).close()
-        ray.init(address=address, logging_level=logging.WARNING, log_to_driver=False, **here)
-    except (OSError, ValueError, RuntimeError) as error:
+        with _environment(_STARTED_HERE if address == START_HERE else {}):
+            ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, **here)
+    except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        # Ray looks for its token by itself only where it looks for the cluster too
+        token = "" if _TOKENS in os.environ else f", set {_TOKENS}=token for one that asks for a token"
         raise UserError(
             f"run.address {address}: no Ray cluster answers ({reason}); "
-            f"begin one with 'ray start --head', or give --run.address {START_HERE}"
+            f"begin one with 'ray start --head'{token}, or give --run.address {START_HERE}"
         ) from None
 
 

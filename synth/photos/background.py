@@ -15,7 +15,7 @@ from ajahr.data.images import ImageError, LoadedImage, load_image
 from ajahr.data.readers.people import PersonAnnotation, Photo, check_box, keep_inside
 from synth.photos.detect import Detector, KeypointDetector, PersonCheck, add_detected
 from synth.photos.inpaint import ExemplarInpainter, Inpainter
-from synth.photos.light import person_level
+from synth.photos.light import Probe, probe_person
 from synth.photos.quality import ssim
 from synth.photos.segment import AnnotationSegmenter, Segmenter, widen
 from synth.realism.blur import estimate_blur
@@ -40,7 +40,7 @@ class PersonSlot:
         mask_box: (x0, y0, x1, y1), whole px.
         source_id: The annotation's own number.
         scores: Of keypoints that were detected, 0..1; None for annotated ones.
-        level: How bright they looked (`person_level`), or None.
+        probe: What they tell of the light on them, or None.
         blur_px: How unsharp they were (`estimate_blur`), or None.
     """
 
@@ -51,7 +51,7 @@ class PersonSlot:
     mask_box: tuple[int, int, int, int]
     source_id: str
     scores: Float32[np.ndarray, "keypoints=17"] | None = None
-    level: float | None = None
+    probe: Probe | None = None
     blur_px: float | None = None
 
     @property
@@ -273,6 +273,6 @@ def _slot(
         mask[y0:y1, x0:x1].copy(),
         (x0, y0, x1, y1),
         person.source_id,
-        level=person_level(image, mask),
+        probe=probe_person(image, mask),
         blur_px=estimate_blur(image, cv2.dilate(mask.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0),
     )

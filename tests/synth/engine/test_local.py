@@ -2,6 +2,7 @@
 
 import os
 
+import cv2
 import pytest
 
 from ajahr.errors import UserError
@@ -40,6 +41,22 @@ def test_a_users_mistake_comes_through_as_it_was(workers):
 def test_a_killed_worker_is_told_in_one_line():
     with pytest.raises(UserError, match=r"fewer run\.workers"):
         map_processes(die, [(0,), (1,)], 2, lambda: None)
+
+
+def opencv_threads(x, tick):
+    return cv2.getNumThreads()
+
+
+def test_opencv_has_one_thread_in_this_process_too_and_its_own_back_afterwards():
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(2)
+    try:
+        assert map_processes(opencv_threads, [(0,)], 1, lambda: None) == [1]
+        with pytest.raises(UserError):
+            map_processes(fail, [(2,)], 1, lambda: None)
+        assert cv2.getNumThreads() == 2
+    finally:
+        cv2.setNumThreads(before)
 
 
 def test_threads_are_limited_only_inside(monkeypatch):

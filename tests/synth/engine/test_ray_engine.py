@@ -69,6 +69,9 @@ def nodes(number, tick):
     time.sleep(0.5)
     return number, ray.get_runtime_context().get_node_id()
 
+def niceness(number, tick):
+    return os.nice(0)
+
 def main():
     (here / "photos").mkdir()
     small = np.random.default_rng(0).integers(40, 220, (9, 12, 3), dtype=np.uint8)
@@ -79,6 +82,7 @@ def main():
         with ray_cluster("127.0.0.1:1", 0): pass
     except UserError as error:
         told["no_cluster"] = str(error)
+    os.environ["RAY_worker_niceness"] = "0"  # at Ray's 15 the workers starve beside other tests
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     cluster.add_node(num_cpus=1)
     os.chdir(here)
@@ -94,6 +98,10 @@ def main():
             told["broken"] = str(error)
     told |= {"half": (here / "killed 1").read_text(), "local": digest("local"), "ray": digest("ray")}
     cluster.shutdown()
+    del os.environ["RAY_worker_niceness"]
+    with ray_cluster("local", 1) as map_tasks:
+        told["nice"] = [os.nice(0), *map_tasks(niceness, [(0,)], lambda: None)]
+    told["environment"] = sorted(name for name in os.environ if name.startswith("RAY_"))
     print(json.dumps(told))
 
 if __name__ == "__main__":
@@ -132,6 +140,13 @@ def test_tasks_run_on_every_node_and_keep_their_order(told):
 @needs_ray
 def test_a_users_mistake_comes_through_as_it_was(told):
     assert told["broken"] == "picture 2: broken; mend it"
+
+
+@needs_ray
+def test_workers_of_a_cluster_begun_for_the_job_are_no_less_eager_than_the_command(told):
+    mine, workers = told["nice"]
+    assert workers == mine  # Ray's own default is 15 more: any other job on the machine would come first
+    assert "RAY_worker_niceness" not in told["environment"]
 
 
 @needs_ray

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from synth.photos.light import estimate_light, is_grey, person_level
+from synth.photos.light import Probe, estimate_light, is_grey, probe_person
 
 BOX = np.array([120, 60, 200, 220], np.float32)
 
@@ -103,20 +103,71 @@ def test_grey_pictures_are_known():
 # exposure
 
 
+def facing(*arguments) -> float:
+    light = estimate_light(*arguments)
+    return float((light.ambient_rgb + 0.6 * light.directional_rgb).mean())
+
+
 def test_people_seen_in_the_photograph_say_how_bright_people_are_there():
     dark = ramp("none") // 3
-    alone, lit, unlit = (estimate_light(dark, BOX, level) for level in (None, 0.6, 0.1))
-    facing = [
-        float((light.ambient_rgb + 0.6 * light.directional_rgb).mean()) for light in (lit, alone, unlit)
-    ]
-    assert facing[0] > facing[1] > facing[2]
+    lit, alone, unlit = (
+        facing(dark, BOX, None if level is None else Probe(level)) for level in (0.6, None, 0.1)
+    )
+    assert lit > alone > unlit
+
+
+def test_a_lit_person_before_a_black_wall_is_lit():
+    """A dark studio: whoever is put there is about as bright as who was."""
+    studio = ramp("none") // 12
+    assert facing(studio, BOX) < 0.3
+    assert facing(studio, BOX, Probe(0.60)) > 0.8
+
+
+def test_black_clothes_in_a_bright_place_do_not_make_it_dark():
+    bright = ramp("none")
+    assert facing(bright, BOX, Probe(0.2)) > 0.6 * facing(bright, BOX)
+    # several people tell more than one
+    assert facing(bright, BOX, Probe(0.2), [Probe(0.2)] * 3) < facing(bright, BOX, Probe(0.2)) - 0.03
+
+
+def test_whoever_stood_there_counts_more_than_others():
+    image = ramp("none") // 3
+    assert facing(image, BOX, Probe(0.7), [Probe(0.2)]) > facing(image, BOX, Probe(0.2), [Probe(0.7)]) + 0.05
+
+
+@pytest.mark.parametrize("lit", ["left", "right"])
+def test_the_brighter_flank_says_where_the_light_comes_from(lit):
+    """Even against surroundings that are brighter on the other side."""
+    other = {"left": "right", "right": "left"}[lit]
+    probe = probe_person(ramp(lit), np.pad(np.ones((80, 60), bool), [(80, 80), (130, 130)]))
+    sign = 1 if lit == "right" else -1
+    assert probe.side is not None and probe.side * sign > 0.05
+    alone, seen = (
+        estimate_light(ramp(other), BOX, own, [own] * 2 if own else []).direction for own in (None, probe)
+    )
+    assert alone[0] * sign < -0.1
+    assert seen[0] * sign > alone[0] * sign + 0.3
+
+
+def test_a_mirrored_person_is_lit_from_the_other_side():
+    rng = np.random.default_rng(1)
+    image, mask = rng.integers(0, 255, (60, 40, 3)).astype(np.uint8), np.pad(np.ones((40, 20), bool), 10)
+    a, b = probe_person(image, mask), probe_person(np.ascontiguousarray(image[:, ::-1]), mask[:, ::-1])
+    assert a.side is not None and b.side is not None
+    assert a.level == pytest.approx(b.level) and a.side == pytest.approx(-b.side, abs=1e-6)
+
+
+def test_somebody_a_few_pixels_wide_has_no_flanks():
+    mask = np.zeros((40, 40), bool)
+    mask[5:35, 10:15] = True
+    probe = probe_person(ramp("left")[:40, :40], mask)
+    assert probe.side is None and np.isfinite(probe.level)
 
 
 def test_a_night_photograph_makes_nobody_bright():
     night = ramp("none") // 10
     night[200:, 100:110] = 255  # a lamp is none on people
-    light = estimate_light(night, BOX)
-    assert float((light.ambient_rgb + 0.6 * light.directional_rgb).mean()) < 0.45
+    assert facing(night, BOX) < 0.45
 
 
 def test_the_level_of_a_person_is_that_of_their_bright_parts():
@@ -124,6 +175,6 @@ def test_the_level_of_a_person_is_that_of_their_bright_parts():
     image[5:10] = 200
     mask = np.zeros((40, 40), bool)
     mask[5:30] = True
-    assert person_level(image, mask) == pytest.approx(200 / 255, abs=0.01)
+    assert probe_person(image, mask).level == pytest.approx(200 / 255, abs=0.01)
     image[5:10] = 20
-    assert person_level(image, mask) == pytest.approx(20 / 255, abs=0.01)
+    assert probe_person(image, mask).level == pytest.approx(20 / 255, abs=0.01)
