@@ -2,6 +2,10 @@
 
 A person pasted badly carries a rim: a wrongly premultiplied edge, a smear of the background they were cut from. A
 real occlusion edge goes from one side's brightness to the other's and never beyond either.
+
+Sides are continued up to the line along their own slope. A body turns away from the light towards its outline, and a
+wall grows brighter towards a window: what goes on evenly up to the edge lies beyond the average of its side, but is
+no ring. A rim blurred by more than a pixel goes on evenly too, and is not told from shading.
 """
 
 from __future__ import annotations
@@ -17,11 +21,14 @@ OFFSETS = (-12, -10, -8, -6, -4, -2, 0, 2, 4, 6, 8, 10, 12)
 THRESHOLD = 6.0
 """Grey levels (of 255) beyond both sides from which a line counts as a ring."""
 _NEAR, _FAR = 2.0, 6.0
-"""Each side is the band this far from the contour, px: past the blended pixels and JPEG's overshoot next to them."""
+"""Each side is the band this far from the contour, px: past the blended pixels and JPEG's overshoot next to them.
+Farther out, less of a body's shading is straight; nearer, a rim blurred by a pixel would be taken for shading."""
 _WINDOW = 11
 """Averages are over a square of this side, px."""
 _MIN_SUPPORT = 5
-"""Pixels of each band needed in the window."""
+"""Pixels of each band needed in the window; each half of it needs three fifths of them to show a slope."""
+_CONTINUED = (3 * _NEAR + _FAR) / (2 * (_FAR - _NEAR))
+"""From the middle of a band's near half (3 px) to the line, in distances to the middle of its far half (5 px)."""
 
 
 @dataclass
@@ -65,8 +72,8 @@ def ring_counts(
 ) -> RingCounts:
     """Count rings along the silhouette and along contours beside it.
 
-    On each contour, two pixels wide, brightness is averaged along the line and compared with the averages of the
-    bands on both sides in the same window.
+    On each contour, two pixels wide, brightness is averaged along the line. It is a ring where it lies beyond what
+    both sides have in the same window: their average, and their brightness continued to the line.
 
     Args:
         image: RGB.
@@ -89,16 +96,33 @@ def ring_counts(
     signed = np.where(inside > 0, depth - 0.5, 0.5 - height)
     for n, offset in enumerate(OFFSETS):
         away = signed - offset
-        line, line_weight = _average(grey, np.abs(away) < 1.0)
-        inner, inner_weight = _average(grey, (away > _NEAR) & (away < _FAR))
-        outer, outer_weight = _average(grey, (away < -_NEAR) & (away > -_FAR))
-        usable = (np.abs(away) < 1.0) & (
-            np.minimum(np.minimum(inner_weight, outer_weight), line_weight) >= _MIN_SUPPORT
+        on_line = np.abs(away) < 1.0
+        line, line_weight = _average(grey, on_line)
+        (inner_low, inner_high, inner_weight), (outer_low, outer_high, outer_weight) = (
+            _side(grey, away),
+            _side(grey, -away),
         )
+        usable = on_line & (np.minimum(np.minimum(inner_weight, outer_weight), line_weight) >= _MIN_SUPPORT)
         counts.pixels[n] = np.count_nonzero(usable)
-        counts.bright[n] = np.count_nonzero(usable & (line > np.maximum(inner, outer) + THRESHOLD))
-        counts.dark[n] = np.count_nonzero(usable & (line < np.minimum(inner, outer) - THRESHOLD))
+        counts.bright[n] = np.count_nonzero(usable & (line > np.maximum(inner_high, outer_high) + THRESHOLD))
+        counts.dark[n] = np.count_nonzero(usable & (line < np.minimum(inner_low, outer_low) - THRESHOLD))
     return counts
+
+
+def _side(
+    grey: Float[np.ndarray, "height width"], away: Float[np.ndarray, "height width"]
+) -> tuple[
+    Float[np.ndarray, "height width"], Float[np.ndarray, "height width"], Float[np.ndarray, "height width"]
+]:
+    """Least and greatest brightness that the side where ``away`` is positive has up to the line, and its pixels."""
+    middle = (_NEAR + _FAR) / 2
+    near, near_weight = _average(grey, (away > _NEAR) & (away < middle))
+    far, far_weight = _average(grey, (away >= middle) & (away < _FAR))
+    weight = near_weight + far_weight
+    whole = (near * near_weight + far * far_weight) / np.maximum(weight, 1.0)
+    sloped = np.minimum(near_weight, far_weight) >= 0.6 * _MIN_SUPPORT
+    continued = np.where(sloped, near + _CONTINUED * (near - far), whole)
+    return np.minimum(whole, continued), np.maximum(whole, continued), weight
 
 
 def _average(

@@ -45,6 +45,34 @@ def test_a_rim_is_told_by_its_sign(rim, bright, dark):
     assert excess == (pytest.approx(bright, abs=0.05), pytest.approx(dark, abs=0.05))
 
 
+@pytest.mark.parametrize("inner_slope", [-6, 6])
+@pytest.mark.parametrize("outer_slope", [-6, 0, 6])
+def test_shading_that_goes_on_up_to_the_outline_is_no_ring(inner_slope, outer_slope):
+    """A body that turns away from the light, before a background that is brighter next to it or darker."""
+    _, silhouette = pasted(0, 0)
+    y, x = np.mgrid[:160, :160] + 0.5
+    depth = 45 - np.hypot(x - 80, y - 80)
+    grey = 120 + np.where(silhouette, inner_slope, outer_slope) * np.clip(np.abs(depth), 0, 12)
+    shaded = np.repeat(np.round(grey)[..., None], 3, axis=2).astype(np.uint8)
+    counts = ring_counts(shaded, silhouette)
+    assert counts.bright[AT] == counts.dark[AT] == 0
+    # and a rim on it is still told
+    rim = np.abs(depth) < 1.5
+    shaded[rim] = 250
+    assert ring_counts(shaded, silhouette).shares()[0][AT] > 0.98
+    shaded[rim] = 20
+    assert ring_counts(shaded, silhouette).shares()[1][AT] > 0.98
+
+
+@pytest.mark.parametrize("sigma", [0.6, 1.0])
+def test_a_rim_is_told_through_a_pixel_of_blur(sigma):
+    image, silhouette = pasted(180, 80, 20)
+    blurred = cv2.GaussianBlur(image, (0, 0), sigma)
+    assert ring_counts(blurred, silhouette).shares()[1][AT] > 0.9
+    clean = cv2.GaussianBlur(pasted(180, 80)[0], (0, 0), sigma)
+    assert not ring_counts(clean, silhouette).dark[AT]
+
+
 def test_a_line_elsewhere_is_no_ring_of_the_silhouette():
     image, silhouette = pasted(180, 80)
     cv2.circle(image, (80, 80), 45 - 8, (20, 20, 20), 2)
