@@ -35,7 +35,11 @@ from synth.generate import WORK, generate
 from synth.progress import Progress
 from synth.timing import TIMINGS
 
-ENGINES = {"local": ("local", ""), "ray, begun for it": ("ray", "local"), "ray, standing": ("ray", "{standing}")}
+ENGINES = {
+    "local": ("local", ""),
+    "ray, begun for it": ("ray", "local"),
+    "ray, standing": ("ray", "{standing}"),
+}
 """Name to engine and address."""
 CLUSTER = """
 import logging, os, sys, ray
@@ -103,10 +107,20 @@ def processes_below(root: int) -> dict[int, float]:
 def kind_of(pid: int) -> str:
     """Name of what a process is, from its command line."""
     try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+        words = (
+            Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+        )
     except OSError:
         return ""
-    for name in ("gcs_server", "raylet/raylet", "dashboard/agent", "runtime_env/agent", "monitor", "log_monitor", "dashboard"):
+    for name in (
+        "gcs_server",
+        "raylet/raylet",
+        "dashboard/agent",
+        "runtime_env/agent",
+        "monitor",
+        "log_monitor",
+        "dashboard",
+    ):
         if name in words:
             return name
     found = re.search(r"ray::\S+", words)
@@ -206,7 +220,9 @@ def main() -> None:
                 console.print(
                     f"{name}: wall {found.wall:.1f} s, CPU {found.cpu:.1f} s, {found.steady:.1f}/s; {kinds}"
                 )
-        table = Table("engine", "wall s", "ratio", "CPU s", "ratio", "pictures/s after the first shard", "ratio")
+        table = Table(
+            "engine", "wall s", "ratio", "CPU s", "ratio", "pictures/s after the first shard", "ratio"
+        )
         medians = {
             engine: np.median([(r.wall, r.cpu, r.steady) for r in found], axis=0)
             for engine, found in runs.items()

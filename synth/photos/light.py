@@ -63,9 +63,7 @@ class Probe:
     side: float | None = None
 
 
-def probe_person(
-    image: UInt8[np.ndarray, "height width 3"], mask: Bool[np.ndarray, "height width"]
-) -> Probe:
+def probe_person(image: UInt8[np.ndarray, "height width 3"], mask: Bool[np.ndarray, "height width"]) -> Probe:
     """Read the light off somebody's pixels."""
     level = float(np.quantile(image[mask] @ _LUMA, PERSON_QUANTILE)) / 255
     # the outermost pixels are mixed with what is behind
@@ -160,9 +158,7 @@ def _with_people(around: float, level: float, people: list[tuple[Probe, float]])
     independent = weights.sum() ** 2 / (weights**2).sum()
     of_people = independent / (_BRIGHTER_SD if seen > around else _DARKER_SD) ** 2
     of_around = 1 / (_AROUND_SD + _AROUND_SD_DARK * max(np.log(_NIGHT / level), 0.0)) ** 2
-    return float(
-        np.exp((of_people * np.log(seen) + of_around * np.log(around)) / (of_people + of_around))
-    )
+    return float(np.exp((of_people * np.log(seen) + of_around * np.log(around)) / (of_people + of_around)))
 
 
 def _side(around: float, people: list[tuple[Probe, float]]) -> float:

@@ -30,7 +30,8 @@ def quality_section(data: ReportData) -> str:
         f"and {dark[OFFSETS.index(0)]:.1%} darker than both sides by over {THRESHOLD:g} of 255 grey levels: "
         f"{100 * more_bright:+.1f} and {100 * more_dark:+.1f} points against lines 6 to 12 px beside it. "
         "Across: px inside the silhouette. A blend that leaves a rim shows as a peak at 0. What grows evenly brighter "
-        "or darker up to the line, as a body's shading does towards its outline, is no ring."
+        "or darker up to the line, as a body's shading does towards its outline, is no ring. Lines at 2 and 4 px have "
+        "the silhouette itself in one of the bands they are compared with."
     )
     return cards(
         [
