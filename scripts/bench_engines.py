@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -150,7 +150,7 @@ def run(command: list[str], output: Path, shard: int, pictures: int) -> Run:
                 break
         time.sleep(0.1)
     ends = sorted(path.stat().st_mtime for path in (output / "shards").glob("*.tar"))
-    total: Counter[str] = Counter()
+    total: defaultdict[str, float] = defaultdict(float)
     for pid, seconds in cpu.items():
         total[kinds[pid]] += seconds
     return Run(wall, sum(cpu.values()), (pictures - shard) / (ends[-1] - ends[0]), dict(total))
