@@ -20,9 +20,9 @@ from jaxtyping import Bool, Float, UInt8
 from ajahr.data.hmr import augmentation, detector_noise
 from ajahr.data.hmr.augmentation import Augmentation, AugmentationConfig, Placements, draw
 from ajahr.data.hmr.chance import uniform
-from ajahr.data.hmr.crops import cut, reduction_for
+from ajahr.data.hmr.crops import cut, reduction_for, rows_seen
 from ajahr.data.hmr.occlusion import occlude
-from ajahr.data.hmr.pictures import decode_reduced, jpeg_size
+from ajahr.data.hmr.pictures import decode_reduced, jpeg_frame
 from ajahr.data.hmr.samples import BPAC_J44, PeopleTable, row_dtype
 from ajahr.data.images import ImageError
 from ajahr.errors import UserError
@@ -204,25 +204,23 @@ class HmrDataset:
 
     def _cut(self, one: Draw, affine: np.ndarray, reduction: int, out: np.ndarray) -> tuple[int, int]:
         """One crop into ``out``; returns the picture's width and height."""
-        table = self.tables[one.table]
+        table, size = self.tables[one.table], self.config.crop_size
         row = table.rows[one.row]
         where, data = table.pictures, table.pictures.read(row)
+        frame = jpeg_frame(data)
         image, reduction = decode_reduced(
-            data, reduction, lambda: where.where(row), int(row["quarter_turns"])
+            data,
+            reduction,
+            lambda: where.where(row),
+            int(row["quarter_turns"]),
+            frame=frame,
+            rows=None if frame is None else rows_seen(affine, frame.height, size, reduction=reduction),
         )
-        cut(
-            image,
-            affine,
-            self.config.crop_size,
-            reduction=reduction,
-            pixel_centres=self.config.pixel_centres,
-            out=out,
-        )
-        height, width = image.shape[:2]
-        if reduction == 1:
-            return width, height
-        stored = jpeg_size(data) or (width * reduction, height * reduction)
-        return (stored[1], stored[0]) if row["quarter_turns"] % 2 else stored
+        cut(image, affine, size, reduction=reduction, pixel_centres=self.config.pixel_centres, out=out)
+        if frame is None:
+            height, width = image.shape[:2]
+            return width * reduction, height * reduction
+        return (frame.height, frame.width) if row["quarter_turns"] % 2 else (frame.width, frame.height)
 
     def _stand_in(self, one: Draw, error: ImageError) -> Crops:
         """The next person of the same dataset whose picture is whole."""

@@ -11,7 +11,7 @@ import struct
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -23,6 +23,13 @@ MAX_OPEN = 128
 """Files a store keeps open; InstaVariety alone is 3658 tars."""
 _FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 _JPEG, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
+_DRI, _SOS, _APP2, _BASELINE = 0xDD, 0xDA, 0xE2, (0xC0, 0xC1)
+_MCU = 16
+"""Rows that a JPEG encodes together, at most in practice."""
+_CHROMA_ROWS = 4
+"""Rows by which colours of the last rows decoded may differ: they are interpolated with the next."""
+_WORTHWHILE = 0.9
+"""Share of the rows above which all are decoded."""
 _REDUCED = {  # the grey names carry the reduction, COLOR_RGB the order of channels
     1: cv2.IMREAD_COLOR_RGB,
     2: cv2.IMREAD_REDUCED_GRAYSCALE_2 | cv2.IMREAD_COLOR_RGB,
@@ -100,8 +107,26 @@ class PictureStore:
             self.close()
 
 
+class JpegFrame(NamedTuple):
+    """What the headers of a JPEG say."""
+
+    width: int
+    height: int
+    place: int
+    """Offset of the frame header."""
+    end: int
+    """Offset of the end marker where rows lie one after the other in a single scan without restart markers and no
+    other picture follows; else -1."""
+
+
 def decode_reduced(
-    data: bytes, reduction: int, where: str | Callable[[], str], quarter_turns: int = 0
+    data: bytes,
+    reduction: int,
+    where: str | Callable[[], str],
+    quarter_turns: int = 0,
+    *,
+    frame: JpegFrame | None = None,
+    rows: int | None = None,
 ) -> tuple[UInt8[np.ndarray, "height width 3"], int]:
     """The picture, RGB, at 1/``reduction`` of its size where that saves time, and the reduction it has.
 
@@ -115,6 +140,9 @@ def decode_reduced(
         reduction: 1, 2, 4 or 8; other formats than JPEG are decoded whole whatever it says.
         where: its name, for the error, or what says it.
         quarter_turns: clockwise turns of the stored picture that make it upright.
+        frame: of `jpeg_frame`; with ``rows``.
+        rows: of the picture, from the top, that are needed. Those below may be left out of the result: a
+            decoder goes from top to bottom, and what it is not asked for takes no time.
 
     Raises:
         ImageError: not a picture, damaged, or a JPEG without its end.
@@ -124,8 +152,13 @@ def decode_reduced(
         # OpenCV fills what is missing with grey and says nothing
         raise ImageError(f"{_said(where)}: truncated JPEG; replace the file")
     reduction = reduction if jpeg else 1
+    flags = _REDUCED[reduction] | cv2.IMREAD_IGNORE_ORIENTATION
+    if frame is not None and rows is not None and not quarter_turns % 4:
+        image = _top(data, frame, rows + _CHROMA_ROWS * reduction, reduction, flags)
+        if image is not None:
+            return image, reduction
     raw = np.frombuffer(data, np.uint8)
-    image = cv2.imdecode(raw, _REDUCED[reduction] | cv2.IMREAD_IGNORE_ORIENTATION) if raw.size else None
+    image = cv2.imdecode(raw, flags) if raw.size else None
     if image is None or not image.size:
         raise ImageError(f"{_said(where)}: not a picture OpenCV can read; replace the file")
     if quarter_turns % 4:
@@ -134,21 +167,46 @@ def decode_reduced(
     return image.astype(np.uint8, copy=False), reduction
 
 
-def jpeg_size(data: bytes) -> tuple[int, int] | None:
-    """Width and height in a JPEG's frame header; None if there is none."""
-    place = 2
-    while place + 9 <= len(data):
+def _top(
+    data: bytes, frame: JpegFrame, rows: int, reduction: int, flags: int
+) -> UInt8[np.ndarray, "height width 3"] | None:
+    """The first ``rows`` rows, by a header that says there are no more; None where that cannot be or saves little.
+
+    The end marker goes too: looking for it in what is left, the decoder would call the file damaged.
+    """
+    rows += -rows % _MCU
+    if frame.end < 0 or rows > _WORTHWHILE * frame.height:
+        return None
+    place = frame.place + 5
+    shorter = data[:place] + rows.to_bytes(2, "big") + data[place + 2 : frame.end]
+    image = cv2.imdecode(np.frombuffer(shorter, np.uint8), flags)
+    if image is None or image.shape[:2] != (-(-rows // reduction), -(-frame.width // reduction)):
+        return None
+    return image.astype(np.uint8, copy=False)
+
+
+def jpeg_frame(data: bytes) -> JpegFrame | None:
+    """The headers of a JPEG up to its first scan; None where there is no frame header, or of what is no JPEG."""
+    place, more, frame = 2, False, None
+    while data[:2] == _JPEG and place + 9 <= len(data):
         if data[place] != 0xFF:
-            return None
+            break
         marker = data[place + 1]
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            height, width = struct.unpack_from(">HH", data, place + 5)
-            return width, height
+        if marker == _SOS:
+            whole = frame is not None and data[place + 4] == data[frame.place + 9]
+            baseline = frame is not None and data[frame.place + 1] in _BASELINE
+            if frame is None or more or not (whole and baseline):
+                break
+            return frame._replace(end=data.rfind(_JPEG_END))
         if marker == 0xFF or 0xD0 <= marker <= 0xD8 or marker == 0x01:  # fill bytes, markers without a length
             place += 1 if marker == 0xFF else 2
             continue
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            height, width = struct.unpack_from(">HH", data, place + 5)
+            frame = JpegFrame(width, height, place, -1)
+        more |= marker == _DRI or (marker == _APP2 and data[place + 4 : place + 7] == b"MPF")
         place += 2 + int.from_bytes(data[place + 2 : place + 4], "big")
-    return None
+    return frame
 
 
 def _said(where: str | Callable[[], str]) -> str:

@@ -8,7 +8,7 @@ import pytest
 from fake_people import jpeg, photo
 
 from ajahr.data.hmr.augmentation import Placements
-from ajahr.data.hmr.crops import TOLERANCE, cut, reduction_for
+from ajahr.data.hmr.crops import TOLERANCE, cut, reduction_for, rows_seen
 from ajahr.data.hmr.pictures import decode_reduced
 from ajahr.geometry.crops import crop_affine, crop_image
 
@@ -81,6 +81,27 @@ def test_black_outside_and_nothing_in_sight():
     for centre in ((-500.0, 50.0), (50.0, 9000.0)):
         assert not cut(image, crop_affine(centre, 100)).any()
         assert not cut(image, crop_affine(centre, 1000)).any()
+
+
+@pytest.mark.parametrize("pixel_centres", [True, False])
+@pytest.mark.parametrize("reduction", [1, 2, 4])
+def test_rows_below_those_seen_are_of_no_matter(reduction, pixel_centres):
+    rng = np.random.default_rng(reduction)
+    image = photo(300, 400, seed=9)
+    for _ in range(40):
+        centre, side = rng.uniform(-50, 350, 2) * reduction, rng.uniform(20, 700) * reduction
+        affine = crop_affine((float(centre[0]), float(centre[1])), side, rotation=rng.uniform(-1, 1))
+        rows = rows_seen(affine, 400 * reduction, reduction=reduction)
+        other = image.copy()
+        other[-(-rows // reduction) :] = 255
+        wanted, found = (
+            cut(one, affine, reduction=reduction, pixel_centres=pixel_centres) for one in (image, other)
+        )
+        np.testing.assert_array_equal(found, wanted)
+        shorter = np.ascontiguousarray(image[: -(-rows // reduction)])
+        np.testing.assert_array_equal(
+            cut(shorter, affine, reduction=reduction, pixel_centres=pixel_centres), wanted
+        )
 
 
 def test_half_pixel_shift_of_the_lineage():

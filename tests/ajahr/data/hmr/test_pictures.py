@@ -13,7 +13,7 @@ from fake_people import jpeg, photo, png, write_tar
 from PIL import Image
 
 from ajahr.data.hmr import pictures
-from ajahr.data.hmr.pictures import PictureStore, decode_reduced, jpeg_size
+from ajahr.data.hmr.pictures import PictureStore, decode_reduced, jpeg_frame
 from ajahr.data.hmr.samples import empty_rows
 from ajahr.data.hmr.tar_index import scan_tar
 from ajahr.data.images import ImageError
@@ -136,9 +136,54 @@ def test_what_does_not_decode_is_named(data):
         decode_reduced(data, 2, lambda: "tar: k.jpg")
 
 
-def test_size_from_the_header():
-    assert jpeg_size(jpeg(photo(131, 99))) == (131, 99)
+def encoded(image: np.ndarray, **options) -> bytes:
     stream = io.BytesIO()
-    Image.fromarray(photo(50, 70)).save(stream, "JPEG", progressive=True, comment=b"x" * 300)
-    assert jpeg_size(stream.getvalue()) == (50, 70)
-    assert jpeg_size(b"\xff\xd8\xff") is None and jpeg_size(b"\xff\xd8 not a marker") is None
+    Image.fromarray(image).save(stream, "JPEG", **options)
+    return stream.getvalue()
+
+
+def test_size_from_the_header():
+    frame = jpeg_frame(jpeg(photo(131, 99)))
+    assert frame is not None and frame[:2] == (131, 99)
+    frame = jpeg_frame(encoded(photo(50, 70), progressive=True, comment=b"x" * 300))
+    assert frame is not None and frame[:2] == (50, 70)
+    for data in (b"", b"\xff\xd8\xff", b"\xff\xd8 not a marker", png(photo(9, 9))):
+        assert jpeg_frame(data) is None
+
+
+@pytest.mark.parametrize("reduction", [1, 2, 4, 8])
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+def test_rows_from_the_top_are_those_of_the_whole(reduction, subsampling, capfd):
+    data = encoded(photo(203, 397, seed=3), quality=90, subsampling=subsampling)
+    frame, whole = jpeg_frame(data), decode_reduced(data, reduction, "x")[0]
+    for rows in (1, 16, 100, 201, 360, 397):
+        part, found = decode_reduced(data, reduction, "x", frame=frame, rows=rows)
+        needed = -(-rows // reduction)
+        assert found == reduction and needed <= len(part) <= len(whole) and part.shape[1] == whole.shape[1]
+        np.testing.assert_array_equal(part[:needed], whole[:needed])
+        assert (len(part) < len(whole)) == (rows < 360), "nearly everything is decoded whole"
+    assert capfd.readouterr().err == "", "libjpeg is not told of a file that ends too early"
+
+
+def _with_restarts(data: bytes) -> bytes:
+    """As a file with restart markers begins; that there are none is of no matter here."""
+    return data[:2] + b"\xff\xdd\x00\x04\x00\x10" + data[2:]
+
+
+def _of_several_pictures(data: bytes) -> bytes:
+    return data[:2] + b"\xff\xe2\x00\x08MPF\x00ab" + data[2:] + data
+
+
+@pytest.mark.parametrize(
+    "change", [_with_restarts, _of_several_pictures, lambda data: data[: data.index(b"\xff\xda")]]
+)
+def test_rows_are_not_cut_off_where_the_file_is_not_simple(change):
+    frame = jpeg_frame(change(jpeg(photo(64, 200))))
+    assert frame is not None and frame.end == -1
+
+
+def test_progressive_and_turned_pictures_are_decoded_whole():
+    image = photo(64, 200)
+    for data, turns in ((encoded(image, progressive=True), 0), (encoded(image), 1)):
+        part, _ = decode_reduced(data, 1, "x", turns, frame=jpeg_frame(data), rows=20)
+        assert part.shape[:2] == ((200, 64) if not turns else (64, 200))
