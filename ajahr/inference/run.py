@@ -198,6 +198,8 @@ class _Tools:
             "precision": config.precision,
             "mesh": config.mesh,
             "picture": config.picture,
+            # pages are asked for: a folder without them is not finished, one with them is
+            **({"viewer": True} if config.viewer else {}),
         }
         return cls(model, given, other, stamp, tuple(notes))
 

@@ -187,3 +187,18 @@ def test_pictures_of_every_kind(photos):
     assert summary.pictures == 7 and not summary.failures
     turned = json.loads((photos.parent / "out" / "turned.json").read_text())
     assert (turned["width"], turned["height"]) == (120, 160)
+
+
+def test_a_page_to_turn_people_on(photos):
+    out = photos.parent / "out"
+    run(str(photos), config(photos, mesh="none", picture=False), QUIET)
+    with pytest.raises(UserError, match="other viewer"):  # and not silently none
+        run(str(photos), config(photos, viewer=True, mesh="none", picture=False), QUIET)
+    run(str(photos), config(photos, viewer=True, mesh="none", picture=False, overwrite=True), QUIET)
+    assert sorted(path.name for path in out.glob("*.html")) == ["a.html", "b.html", "c.html"]
+    page = (out / "b.html").read_text()
+    assert "b.png" in page and "elbow" in page and '"pose"' in page
+    assert (
+        run(str(photos / "a.png"), config(photos, viewer=True, overwrite=True), QUIET).files[-1].suffix
+        == ".html"
+    )
