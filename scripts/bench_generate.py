@@ -3,7 +3,7 @@
 Clean 640x480 backgrounds and the texture bank are made first and not timed: this is the inner loop, from an index
 to the bytes in the shard.
 
-Everything is on, hard cases and realism; beside it, in turns, runs without realism and without either.
+Everything is on: residual limbs, hard cases and realism; beside it, in turns, runs without one after the other.
 
     python scripts/bench_generate.py                       # speed and time by stage, some minutes after the banks
     python scripts/bench_generate.py --memory 20000        # resident memory of one worker over 20,000 pictures
@@ -37,6 +37,7 @@ from synth.config import (
 from synth.engine.local import one_thread_each
 from synth.generate import WORK, generate, make_shard
 from synth.progress import Progress
+from synth.residual_config import ResidualConfig
 from synth.timing import TIMINGS, Cost, read_cost
 
 
@@ -54,17 +55,18 @@ def make_photos(folder: Path, count: int = 8) -> None:
         cv2.imwrite(str(folder / f"{i}.jpg"), pixels, [cv2.IMWRITE_JPEG_QUALITY, 90])
 
 
-VARIANTS: dict[str, tuple[RealismConfig, HardCasesConfig]] = {
-    "everything": (RealismConfig(), HardCasesConfig()),
-    "without realism": (RealismConfig.plain(), HardCasesConfig()),
-    "without realism and hard cases": (RealismConfig.plain(), HardCasesConfig.none()),
+VARIANTS: dict[str, tuple[RealismConfig, HardCasesConfig, ResidualConfig]] = {
+    "everything": (RealismConfig(), HardCasesConfig(), ResidualConfig(share=0.5)),
+    "all limbs lost at joints": (RealismConfig(), HardCasesConfig(), ResidualConfig()),
+    "and without realism": (RealismConfig.plain(), HardCasesConfig(), ResidualConfig()),
+    "nor hard cases": (RealismConfig.plain(), HardCasesConfig.none(), ResidualConfig()),
 }
 
 
 def config(
     folder: Path, output: str, num_images: int, shard_size: int, workers: int, variant: str = "everything"
 ) -> GenerateConfig:
-    realism, hard_cases = VARIANTS[variant]
+    realism, hard_cases, residual = VARIANTS[variant]
     return GenerateConfig(
         output=folder / output,
         num_images=num_images,
@@ -73,6 +75,7 @@ def config(
         appearance=AppearanceConfig(per_group=2),
         realism=realism,
         hard_cases=hard_cases,
+        residual=residual,
         run=RunConfig(workers=workers, sheet=0),
     )
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ajahr.anatomy import LIMBS, absent_joint_mask, residual_end
+from ajahr.anatomy import LIMBS, Limb, absent_joint_mask, residual_end
 from ajahr.body.data import load_body
 from ajahr.body.fast import FastBody
 from ajahr.geometry.cameras import Camera
@@ -34,6 +34,7 @@ from synth.stages.place import Place, person_camera
 from synth.stages.props import PutOn
 from synth.stages.render import Render
 from synth.stages.residual import CutLimbs
+from synth.stages.scene import INTACT
 
 SIDE, CELL, PX_PER_M = 1200, 260, 560.0
 LEVEL = {(residual_end(limb, level)): (limb, level) for limb in LIMBS for level in (1, 2)}
@@ -98,21 +99,23 @@ def picture(
     rng: np.random.Generator, body, wardrobe: Wardrobe, limb: int, level: int, fraction: float, worn: bool
 ) -> tuple[Record, Person]:
     """Somebody in a pose, on the way to the stages that place, cut and draw."""
-    levels, fractions, kinds = [0] * 4, [0.0] * 4, [None] * 4
-    levels[limb], fractions[limb] = level, fraction
+    levels = (*(level if k == limb else 0 for k in LIMBS),)
+    fractions = (*(fraction if k == limb else 0.0 for k in LIMBS),)
+    kinds: list[str | None] = [None] * 4
     if worn:
-        kinds[limb] = str(rng.choice(kinds_for(limb, level)))  # type: ignore[call-overload]
+        kinds[limb] = str(rng.choice(kinds_for(Limb(limb), level)))
     family = str(rng.choice(["everyday", "sport", "seated"]))
-    sampled = sample_pose(rng, family, levels=tuple(levels))
+    sampled = sample_pose(rng, family, levels=levels)
     turn = rotvec_to_rotmat(np.array([0.0, rng.uniform(-np.pi, np.pi), 0.0]))
     tilt = rotvec_to_rotmat(np.array([np.deg2rad(rng.uniform(-10, 35)), 0.0, 0.0]))
     root = tilt @ np.diag([1.0, -1.0, -1.0]) @ turn @ rotvec_to_rotmat(sampled.root_rotvec)
     pose = np.concatenate([rotmat_to_rotvec(root)[None], sampled.body_pose], dtype=np.float32)
     kind = int(rng.integers(1000))
-    person = Person(
-        Slot((0, 0, 1, 1), PX_PER_M, SIDE / 2, SIDE - 60.0), tuple(levels), tuple(levels), pose, "sampled", family,
-        absent=absent_joint_mask(levels), worn=tuple(kinds), fractions=tuple(fractions),
-    )  # fmt: skip
+    slot = Slot((0, 0, 1, 1), PX_PER_M, SIDE / 2, SIDE - 60.0)
+    person = Person(slot, INTACT, INTACT, pose, "sampled", family, worn=tuple(kinds))
+    person.levels = person.rendered_levels = (levels[0], levels[1], levels[2], levels[3])
+    person.fractions = (fractions[0], fractions[1], fractions[2], fractions[3])
+    person.absent = absent_joint_mask(levels)
     person.sex = SEXES[kind % 2]
     person.betas = sample_betas(rng, person.sex, body)
     person.texture = TextureEntry(str(kind), person.sex, GROUPS[kind % len(GROUPS)], wardrobe)

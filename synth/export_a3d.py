@@ -3,6 +3,10 @@
 One row a person. A picture's name carries one AJAHR-Index, so a picture of several people is there once for each
 of them, under the index of the person whose row names it; who has lost several limbs has the lowest index in the
 name and all of them in ``ajahr_conf``, which both annotation styles get.
+
+A3D's classes end at joints: a limb cut inside a bone has that of the joint below. Where it ends is kept aside, in
+two arrays that readers of A3D pass over: ``residual_lambda`` (N, 8) and ``residual_3d`` (N, 8, 4), as in
+`ajahr.data.npz`, of datasets with ``residual.share``.
 """
 
 from __future__ import annotations
@@ -23,7 +27,7 @@ import numpy as np
 from ajahr.anatomy import BODY25, NUM_CLASSES
 from ajahr.data.dataset import Dataset, open_dataset
 from ajahr.data.files import make_folder, remove_stale, sha256_of, write_atomic
-from ajahr.data.npz import BOX_SCALE, npz_bytes, read_npz
+from ajahr.data.npz import BOX_SCALE, npz_bytes, read_npz, residual_arrays
 from ajahr.data.readers.a3d import ANNOTATION, COCO_PARTS, H36M, IMAGES, PARTS, SUBJECTS, picture_name
 from ajahr.data.record import VISIBLE, ImageRecord, PersonRecord
 from ajahr.data.shards import Sample, iter_shard
@@ -139,6 +143,7 @@ def _export_shard(
 ) -> None:
     dataset = open_dataset(folder)
     rows: dict[str, list[tuple[str, PersonRecord]]] = {}
+    ends = bool(dataset.manifest.run.config.get("residual", {}).get("share"))
     for sample in iter_shard(dataset.shard_path(dataset.manifest.shards[number])):
         part = part_of(sample.record, parts)
         if part is None:
@@ -148,7 +153,7 @@ def _export_shard(
         rows.setdefault(part, []).extend(_pictures(sample, output, part))
     for part, found in rows.items():
         make_folder(output / _PARTS)
-        write_atomic(_part_file(output, number, part), npz_bytes(person_arrays(found, part)))
+        write_atomic(_part_file(output, number, part), npz_bytes(person_arrays(found, part, ends=ends)))
     make_folder(output / _PARTS)
     write_atomic(output / _PARTS / f"{number:06d}.done", b"")
     tick()
@@ -171,8 +176,14 @@ def _pictures(sample: Sample, output: Path, part: str) -> list[tuple[str, Person
     return found
 
 
-def person_arrays(rows: Sequence[tuple[str, PersonRecord]], part: str) -> dict[str, np.ndarray]:
-    """The arrays of a part in its style (facts as published with A3D), ``imgname`` as plain strings."""
+def person_arrays(
+    rows: Sequence[tuple[str, PersonRecord]], part: str, *, ends: bool = False
+) -> dict[str, np.ndarray]:
+    """The arrays of a part in its style (facts as published with A3D), ``imgname`` as plain strings.
+
+    Args:
+        ends: with those that tell where limbs end.
+    """
     people = [person for _, person in rows]
     n = len(people)
     boxes = np.array([person.bbox_xyxy for person in people]).reshape(n, 4)
@@ -191,6 +202,8 @@ def person_arrays(rows: Sequence[tuple[str, PersonRecord]], part: str) -> dict[s
         "scale": BOX_SCALE * (boxes[:, 2:] - boxes[:, :2]).max(1, keepdims=True),
         "ajahr_conf": np.array([[i in row for i in range(NUM_CLASSES)] for row in indices], np.int64),
     }
+    if ends:
+        common |= residual_arrays(people)
     split = len(BODY25)
     if part in COCO_PARTS:
         one = np.ones((n, 44, 1))  # the "opt" flag, whose meaning is not published

@@ -15,18 +15,26 @@ from ajahr.data.shards import Sample
 from ajahr.errors import UserError
 from ajahr.render.contact_sheet import save_contact_sheet
 from ajahr.render.overlay import draw_box, draw_label, draw_parts, draw_skeleton
+from ajahr.residual_limb.segments import segment_of
 
 PREVIEW_LAYOUTS: tuple[KeypointLayout, ...] = (LDPOSE25, J44, COCO17)
 
 
 def limbs_in_words(person: PersonRecord) -> str:
-    """``"right elbow, left knee (blade)"``, ``"intact"``; occluded whole limbs are named too."""
+    """``"right elbow, left knee (blade)"``, ``"intact"``; occluded whole limbs are named too.
+
+    A limb that ends inside a bone is named by it and lambda: ``"left shank cut at 0.45"``.
+    """
     words = []
     for limb in LIMBS:
         level, status, kind = person.limb_levels[limb], person.limb_status[limb], person.prosthesis[limb]
         if level:
             worn = f" ({(kind or 'prosthesis').replace('_', ' ')})" if status == LimbStatus.PROSTHESIS else ""
-            words.append(class_name(limb, level).replace("_", " ") + worn)
+            end = person.residual_limbs[limb]
+            where = class_name(limb, level).replace("_", " ")
+            if end is not None:
+                where = f"{limb.side} {segment_of(end.segment).bone} cut at {end.fraction:.2f}"
+            words.append(where + worn)
         elif status == LimbStatus.OCCLUDED:
             words.append(limb.name.lower().replace("_", " ") + " occluded")
     if not any(person.limb_levels):

@@ -72,12 +72,16 @@ def _nan_if_none(value: float | None) -> float:
     return float("nan") if value is None else value
 
 
-def _residual_3d(people: Sequence[PersonRecord]) -> np.ndarray:
+def residual_arrays(people: Sequence[PersonRecord]) -> NpzArrays:
+    """``residual_lambda`` and ``residual_3d`` of these people."""
     ends = _floats(
         [person.ldpose_3d[list(LDPOSE25.residual)] for person in people], len(LDPOSE25.residual), 3
     )
     known = np.isfinite(ends).all(-1, keepdims=True)
-    return np.concatenate([np.where(known, ends, 0), known], -1).astype(np.float32)
+    return {
+        "residual_lambda": _floats([person.residual_lambda for person in people], len(LDPOSE25.residual)),
+        "residual_3d": np.concatenate([np.where(known, ends, 0), known], -1).astype(np.float32),
+    }
 
 
 def _by_end(people: Sequence[PersonRecord], name: str) -> np.ndarray:
@@ -138,8 +142,7 @@ def people_arrays(records: Sequence[ImageRecord], shard: str) -> NpzArrays:
         "limb_occluded": np.array([person.occluded for person in people], bool).reshape(-1, NUM_LIMBS),
         "residual_length": _floats(residuals, NUM_LIMBS),
         "prosthesis": _strings(worn).reshape(-1, NUM_LIMBS),
-        "residual_lambda": _floats([person.residual_lambda for person in people], len(LDPOSE25.residual)),
-        "residual_3d": _residual_3d(people),
+        **residual_arrays(people),
         "residual_length_mm": _by_end(people, "length_mm"),
         "residual_volume_ml": _by_end(people, "volume_ml"),
         "hard_cases": _strings([",".join(person.hard_cases) for person in people]),

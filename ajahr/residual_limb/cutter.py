@@ -117,7 +117,7 @@ class LimbCutter:
                 np.zeros((len(body.parents), 3), np.float32),
                 body.parents,
                 None,
-                csr_array(eye_array(count, dtype=np.float32))[vertices],
+                csr_array(eye_array(count), dtype=np.float32)[vertices],
                 np.zeros(len(vertices), bool),
                 body.uv,
                 None if body.uv_faces is None else body.uv_faces[faces],

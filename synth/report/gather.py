@@ -18,6 +18,7 @@ from ajahr.data.shards import Sample, index_shard, read_sample
 from ajahr.errors import UserError
 from ajahr.geometry.cameras import Camera, full_to_crop_cam
 from ajahr.geometry.crops import crop_side
+from ajahr.residual_limb.segments import SEGMENTS
 from synth.config import RealismConfig
 from synth.preview import limbs_in_words
 from synth.report.boundary import RingCounts, ring_counts
@@ -72,7 +73,7 @@ class ReportData:
 
     Attributes:
         people: Arrays over people: ``betas`` (n, 10), ``camera_scale`` (n,) of the HMR crop camera, ``box_px``
-            (n,), ``intact_limb_px`` and ``residual_limb_px`` (n, 4) with NaN elsewhere.
+            (n,), ``intact_limb_px`` and ``residual_limb_px`` (n, 4), ``residual_lambda`` (n, 8) with NaN elsewhere.
         gallery: Pictures per AJAHR-Index.
         sources: Per source of photographs; empty where the backgrounds are not there any more.
         read_shards: Shards the arrays are from.
@@ -297,6 +298,7 @@ def _people(arrays: NpzArrays) -> dict[str, Float[np.ndarray, "people *axes"]]:
         "box_px": scale.max(1) / BOX_SCALE,
         "intact_limb_px": np.where(lost == 0, limb_px, np.nan),
         "residual_limb_px": np.where((lost > 0) & (limb_px > 0), limb_px, np.nan),
+        "residual_lambda": _ends(arrays),
     }
 
 
@@ -325,7 +327,20 @@ def _limb_px(arrays: NpzArrays) -> Float[np.ndarray, "people limbs=4"]:
     for limb in LIMBS:
         for joint in absent_joints(limb, max(Level))[1:]:
             lengths[:, limb] += np.linalg.norm(pixels[:, joint] - pixels[:, PARENTS[joint]], axis=-1)
+    if "residual_lambda" in arrays:  # joints reach to that of the limb's level; the limb may end above it
+        lost = np.nan_to_num(arrays["residual_lambda"])
+        for k, bone in enumerate(SEGMENTS):
+            gap = np.linalg.norm(pixels[:, bone.anchor] - pixels[:, bone.upstream], axis=-1)
+            lengths[:, bone.limb] -= lost[:, k] * gap
     return lengths
+
+
+def _ends(arrays: NpzArrays) -> Float[np.ndarray, "people segments=8"]:
+    """Lambda of limbs that end inside a bone, by bone; NaN elsewhere."""
+    if "residual_lambda" not in arrays:
+        return np.full((len(arrays["key"]), len(SEGMENTS)), np.nan)
+    found = arrays["residual_lambda"].astype(np.float64)
+    return np.where(found > 0, found, np.nan)
 
 
 def _sources(folder: Path, manifest: Manifest) -> dict[str, SourceQuality]:

@@ -13,6 +13,7 @@ import numpy as np
 from ajahr.anatomy import INTACT_INDEX, LIMBS, NUM_CLASSES, Limb, class_name, from_ajahr_index
 from ajahr.data.files import write_atomic
 from ajahr.data.record import LimbStatus
+from ajahr.residual_limb.segments import SEGMENTS
 from synth.appearance.groups import GROUP_SHARES
 from synth.report.charts import Bar, bars, histogram, stacked, strips
 from synth.report.gather import GalleryItem, ReportData, gather
@@ -246,6 +247,13 @@ def _bodies(data: ReportData) -> str:
         series = [(word, people[name][:, [int(a), int(b)]].ravel(), colour) for a, b, word, colour in pairs]
         return histogram(series, words(name))
 
+    names = dict.fromkeys(one.bone for one in SEGMENTS)
+    bones = {word: [k for k, one in enumerate(SEGMENTS) if one.bone == word] for word in names}
+    ends = [
+        (word, people["residual_lambda"][:, mine].ravel(), f"--c{k}")
+        for k, (word, mine) in enumerate(bones.items(), 1)
+    ]
+
     return f"<p>Over {len(people['betas']):,} people.{part}</p>" + cards(
         [
             card(
@@ -268,6 +276,17 @@ def _bodies(data: ReportData) -> str:
                 by_limb("residual_limb_px"),
                 "Length in the picture from shoulder or hip to where the limb ends; losses at the shoulder or "
                 "hip leave none.",
+            ),
+            *(
+                ()
+                if np.isnan(people["residual_lambda"]).all()
+                else (
+                    card(
+                        "Ends inside bones",
+                        histogram(ends, "lambda"),
+                        "Where limbs end that do not end at a joint: 0 at the bone's lower joint, 1 at its upper one.",
+                    ),
+                )
             ),
             card(
                 "Intact limb, px",

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from fake_dataset import DEMO_LEVELS, HEIGHT, INTACT, WIDTH, draw, make_person, make_record, run_stamp
 
+from ajahr.anatomy import LDPOSE25, to_ajahr_index
 from ajahr.data.dataset import claim_folder, finish_dataset, open_dataset
 from ajahr.data.readers.a3d import find_a3d, parse_picture_name, read_a3d
 from ajahr.data.readers.npz_file import read_columns
@@ -124,6 +125,30 @@ H36M_KEYS = {
 def test_keys_shapes_and_dtypes_are_those_of_the_release(made, path, keys):
     with np.load(made / "A3D" / path, allow_pickle=True) as arrays:  # written a moment ago by this test
         assert {name: (arrays[name].shape, arrays[name].dtype.str) for name in arrays.files} == keys
+
+
+def test_where_limbs_end_inside_bones_is_kept_aside(tmp_path):
+    stamp = claim_folder(tmp_path / "set", run_stamp(residual={"share": 0.5}))
+    people = (
+        make_person((1, 0, 2, 0), weak=True, fractions=(0.4, 0, 0, 0)),
+        make_person(INTACT, seed=1, weak=True),
+    )
+    for shard, person in enumerate(people):
+        with ShardWriter(tmp_path / "set", shard) as writer:
+            record = make_record(f"{shard:06d}", person, photo="coco/000000000785")
+            writer.add(record, *draw(record))
+    finish_dataset(tmp_path / "set", stamp, 2)
+    export_a3d(tmp_path / "set", tmp_path / "A3D", {}, progress=QUIET)
+    path = tmp_path / "A3D/COCO_train/annotation/COCO_train.npz"
+    ends, places, conf = read_columns(path, ("residual_lambda", "residual_3d", "ajahr_conf")).values()
+    assert np.flatnonzero(conf[0]).tolist() == [to_ajahr_index(0, 1), to_ajahr_index(2, 2)]
+    names = LDPOSE25.names[17:]
+    found = {name: value for name, value in zip(names, ends[0], strict=True) if np.isfinite(value)}
+    assert found == {"left_below_elbow_res": np.float32(0.4), "left_above_knee_res": 0}
+    assert np.isnan(ends[1]).all() and not places[1].any()
+    tip = places[0, names.index("left_below_elbow_res")]
+    assert tip == pytest.approx([*people[0].residual_limbs[0].end_3d, 1], abs=1e-5)
+    assert read_a3d(tmp_path / "A3D")["COCO_train"].sample(0).limb_levels.tolist() == [1, 0, 2, 0]
 
 
 def test_file_names_carry_one_index_and_ajahr_conf_all(made):

@@ -16,6 +16,7 @@ import pytest
 from ajahr.anatomy import ABSENT_TABLE, LDPOSE25, LIMBS
 from ajahr.data.dataset import open_dataset
 from ajahr.data.mask import split_mask
+from ajahr.data.npz import people_arrays
 from ajahr.errors import UserError
 from synth.config import (
     AmputationConfig,
@@ -30,6 +31,7 @@ from synth.config import (
 from synth.generate import MAX_ATTEMPTS, generate, make_scene
 from synth.progress import Progress
 from synth.record import Drop, Record
+from synth.residual_config import ResidualConfig
 from synth.verify import verify_dataset
 
 QUIET = Progress(quiet=True)
@@ -58,6 +60,7 @@ def config(output: Path, photos: Path, **changes) -> GenerateConfig:
         # twins differ a little farther out by shadows and blur, and by what is worn where a limb was: not here
         "realism": RealismConfig(shadow=False, blur=False),
         "hard_cases": HardCasesConfig(0.3, 0.2, 0.2, 0.3, 0.3, 0.0),
+        "residual": ResidualConfig(share=0.7),
         "run": RunConfig(workers=1, sheet=0),
         **changes,
     }
@@ -82,6 +85,28 @@ def made(tmp_path_factory, photos) -> Path:
 
 def test_the_dataset_passes_its_own_verification(made):
     assert verify_dataset(made).problems == []
+
+
+def test_limbs_end_inside_bones_and_at_joints_and_never_in_a_twin(made):
+    records = [sample.record for sample in open_dataset(made)]
+    ends = [[one for person in record.people for one in person.residual_limbs] for record in records]
+    assert any(one is not None for some in ends for one in some)
+    assert not any(one is not None for some in ends[1::2] for one in some)
+    at_joints = [
+        np.nanmin(person.residual_lambda, initial=1) for record in records[::2] for person in record.people
+    ]
+    assert min(at_joints) == 0
+    for record in records:
+        arrays = people_arrays([record], "000000")
+        for row, person in enumerate(record.people):
+            for one in filter(None, person.residual_limbs):
+                k = one.point - 17
+                assert arrays["residual_lambda"][row, k] == np.float32(one.fraction)
+                np.testing.assert_allclose(arrays["residual_3d"][row, k], [*one.end_3d, 1], atol=1e-5)
+                pixels = person.camera.project(one.end_3d)
+                np.testing.assert_allclose(
+                    arrays["keypoints_ldpose25"][row, one.point, :2], pixels, atol=0.05
+                )
 
 
 def test_two_workers_give_the_bytes_of_one(made, photos, tmp_path):

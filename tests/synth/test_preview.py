@@ -52,6 +52,17 @@ def test_labelled_keypoints_are_drawn_and_absent_ones_are_not(layout):
     assert not differs(drawn, sample.image(), np.zeros(2))  # absent ones are (0, 0, 0)
 
 
+def test_the_end_of_a_limb_cut_inside_a_bone_is_drawn_and_named():
+    person = make_person((0, 0, 1, 2), fractions=(0, 0, 0.45, 0))
+    assert limbs_in_words(person) == "left shank cut at 0.45, right knee"
+    sample = sample_of(person)
+    drawn = draw_sample(sample, parts=False, boxes=False)
+    end = person.ldpose_2d[LDPOSE25.index["left_below_knee_res"]]
+    assert differs(drawn, sample.image(), end)
+    ankle = make_person().ldpose_2d[LDPOSE25.index["left_ankle"]]
+    assert np.abs(end - ankle).max() > 10 and not differs(drawn, sample.image(), ankle)
+
+
 def test_hidden_keypoints_look_otherwise():
     person = make_person()
     hidden = person.ldpose_2d.copy()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from fake_dataset import changed, make_person, make_record
 
-from ajahr.anatomy import J44, LIMBS, to_ajahr_index
+from ajahr.anatomy import J44, LDPOSE25, LIMBS, to_ajahr_index
 from ajahr.data.npz import npz_bytes, people_arrays, read_npz
 from ajahr.data.record import decode_record, encode_record
 from ajahr.errors import UserError
@@ -68,6 +68,23 @@ def test_bytes_depend_on_the_people_only(monkeypatch):
     assert npz_bytes(people_arrays(people, "000000")) == first
     with zipfile.ZipFile(io.BytesIO(first)) as archive:
         assert {info.date_time for info in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+
+
+def test_ends_of_limbs_by_bone():
+    person = make_person((1, 3, 2, 0), fractions=(0.4, 0, 0, 0))
+    arrays = people_arrays([as_read(make_record("k", person, make_person()))], "000000")
+    names = LDPOSE25.names[17:]
+    below, above = names.index("left_below_elbow_res"), names.index("left_above_knee_res")
+    lost = arrays["residual_lambda"][0]
+    assert (lost[below], lost[above]) == (np.float32(0.4), 0) and np.isnan(lost).sum() == 6
+    ends = arrays["residual_3d"][0]
+    assert ends[below] == pytest.approx([*person.residual_limbs[0].end_3d, 1], abs=1e-5)
+    assert ends[above] == pytest.approx([*person.joints_3d[4], 1], abs=1e-5)  # at the knee
+    assert not np.delete(ends, [below, above], 0).any() and not arrays["residual_3d"][1].any()
+    length = arrays["residual_length_mm"][0]
+    assert length[below] == pytest.approx(person.residual_limbs[0].length_mm, abs=0.01)
+    assert np.isnan(length).sum() == 7 and np.isnan(arrays["residual_length_mm"][1]).all()
+    assert arrays["residual_volume_ml"][0, below] == np.float32(812.5)
 
 
 @pytest.mark.parametrize("levels", LEVELS)

@@ -147,3 +147,14 @@ def test_the_end_is_stiff_and_a_lost_joint_turns_nothing(mesh: SkinnedMesh) -> N
     turned[17] = np.eye(3)
     assert np.allclose(high.mesh.pose(rotmats), high.mesh.pose(turned), atol=1e-6)
     assert not np.allclose(posed, cut.mesh.pose(turned), atol=1e-2)
+
+
+def test_a_cut_does_not_depend_on_the_cuts_before_it(mesh):
+    """The reach of a limb goes by the stature of the whole body, not by what is left of it."""
+    legs = {SEGMENT["left_below_knee_res"]: 0.4, SEGMENT["right_above_knee_res"]: 0.6}
+    arm = SEGMENT["left_above_elbow_res"]
+    alone, last = cut_limbs(mesh, {arm: 0.74}), cut_limbs(mesh, {**legs, arm: 0.74})
+    one, other = alone.ends[0], last.ends[2]
+    np.testing.assert_array_equal(alone.mesh.vertices[one.rim], last.mesh.vertices[other.rim])
+    np.testing.assert_array_equal(alone.mesh.vertices[one.tip], last.mesh.vertices[other.tip])
+    assert last.mesh.stature == mesh.stature > np.ptp(last.mesh.vertices[:, 1]) + 0.1

@@ -8,6 +8,8 @@ import pytest
 from ajahr.anatomy import ABSENT_TABLE, LIMBS, absent_joint_mask
 from ajahr.errors import UserError
 from ajahr.render.texture import Texture
+from ajahr.residual_limb.cutter import LimbCutter
+from ajahr.residual_limb.segments import SEGMENT
 from synth.appearance import residual
 from synth.appearance.residual import ResidualTint
 
@@ -112,3 +114,33 @@ def test_edge_hard_weights_still_have_a_ring(body, texture):
 def test_edge_a_body_without_uv_is_the_users_error(body):
     with pytest.raises(UserError, match="no UV coordinates"):
         residual.ResidualTint(dataclasses.replace(body, uv=None))
+
+
+def test_law_a_closed_end_takes_the_colours_of_its_rim(body):
+    shape = LimbCutter(body)(
+        np.zeros(10), {SEGMENT["left_below_knee_res"]: 0.5, SEGMENT["right_above_elbow_res"]: 0.3}
+    )
+    red = np.zeros((64, 64, 3), np.uint8)
+    red[..., 0] = 200
+    found = residual.dome_tint(red, shape)
+    assert found.shape == (len(shape.added), 4)
+    tinted = found[found[:, 3] > 0]
+    assert tinted[:, :3] == pytest.approx(np.tile([200, 0, 0], (len(tinted), 1)), abs=0.5)
+    for k, end in enumerate(shape.ends):
+        first, second = (found[ring - shape.num_kept, 3] for ring in shape.rings(k))
+        assert found[end.tip - shape.num_kept, 3] == 1  # nothing of what the lost part wore
+        assert (first > 0).all() and (first < second).all() and not found[end.rim - shape.num_kept, 3].any()
+
+
+def test_law_the_dome_keeps_the_side_of_a_colour(body):
+    shape = LimbCutter(body)(np.zeros(10), {SEGMENT["left_below_knee_res"]: 0.5})
+    (uv,) = shape.rim_uv
+    texture = np.zeros((256, 256, 3), np.uint8)
+    half = len(uv) // 2
+    x, y = (uv[:half] * 256).astype(int).clip(0, 255).T
+    for dx in (-1, 0, 1):
+        for dy in (-1, 0, 1):
+            texture[(y + dy).clip(0, 255), (x + dx).clip(0, 255)] = 255
+    found = residual.dome_tint(texture, shape)[shape.rings(0)[0] - shape.num_kept, 0]
+    middle = half // 2
+    assert found[middle] > 180 and found[(middle + half) % len(uv)] < 75

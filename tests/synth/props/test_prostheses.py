@@ -5,7 +5,7 @@ import pytest
 
 from ajahr.anatomy import JOINT, LIMBS, PARENTS, Limb, amputation_joint
 from ajahr.data.record import PROSTHESES
-from synth.props.mesh import unit
+from synth.props.mesh import across, unit
 from synth.props.prostheses import Look, Prosthetist, kinds_for
 
 PLACES = [(kind, limb) for kind, (is_arm, _) in PROSTHESES.items() for limb in LIMBS if limb.is_arm == is_arm]
@@ -92,6 +92,59 @@ def test_left_and_right_are_mirror_images(prosthetist, posed):
         assert np.sort(sign * left[:, axis])[[0, -1]] == pytest.approx(
             np.sort(right[:, axis])[[0, -1]], abs=0.012
         )
+
+
+@pytest.mark.parametrize("kind, limb", PLACES)
+@pytest.mark.parametrize("fraction", [0.15, 0.45, 0.7])
+def test_on_a_limb_that_ends_inside_a_bone_it_is_as_long_and_closes_around_the_end(
+    prosthetist, posed, kind, limb, fraction
+):
+    person = posed("everyday", seed=2)
+    at_joint = made(prosthetist, kind, limb, person)
+    mesh = prosthetist(kind, limb, LOOK, person.joints, person.rotations, person.vertices, fraction)
+    cut = amputation_joint(limb, PROSTHESES[kind][1])
+    above = person.joints[PARENTS[cut]]
+    along, length = unit(person.joints[cut] - above), np.linalg.norm(person.joints[cut] - above)
+
+    def places(one):
+        return (one.vertices - above) @ along / length
+
+    # no hole between the socket and what it carries, and the same foot or hand
+    end = person.joints[JOINT[f"{limb.side}_{'hand' if limb.is_arm else 'foot'}"]]
+    reach = [np.linalg.norm(one.vertices - end, axis=1).min() for one in (at_joint, mesh)]
+    assert reach[0] == pytest.approx(reach[1], abs=1e-6)
+    socket = places(mesh)[mesh.rgb[:, 0] == SOCKET]
+    tip = 1 - fraction
+    assert socket.min() < tip - 0.05 and (socket > tip).any()
+    bridge = places(mesh)
+    bridge = bridge[(bridge > tip - 0.05) & (bridge <= 1.05)]
+    assert bridge.min() < tip and bridge.max() > 0.97
+    assert np.isfinite(mesh.vertices).all() and mesh.volume > 0
+
+
+@pytest.mark.parametrize("kind, limb", PLACES)
+def test_the_cup_has_the_end_of_the_limb_inside(prosthetist, body, posed, kind, limb):
+    """What is left of the skin just above the cut lies within the cup's outline, but for a fold."""
+    person, fraction = posed("everyday", seed=1), 0.4
+    cut = amputation_joint(limb, PROSTHESES[kind][1])
+    cup = prosthetist._cup(cut, person.joints, person.rotations, person.vertices, (0, 0, 0), 1 - fraction)
+    origin = person.joints[PARENTS[cut]].astype(float)
+    along = unit(person.joints[cut] - origin)
+    length = np.linalg.norm(person.joints[cut] - origin)
+    skin = person.vertices[body.part_labels == PARENTS[cut]] - origin
+    place = skin @ along / length
+    skin = skin[(place > 0.45) & (place < 0.58)]
+    u = across(along, [0.3, 0.5, 0.8])
+    v = np.cross(along, u)
+    ring = cup.vertices - origin
+    near = np.abs(ring @ along / length - 0.52) < 0.06
+
+    def reach(points, way):
+        return (points @ way).max()
+
+    for turn in np.linspace(0, 2 * np.pi, 12, endpoint=False):
+        way = np.cos(turn) * u + np.sin(turn) * v
+        assert reach(ring[near], way) > reach(skin, way) - 0.003
 
 
 # edge

@@ -7,10 +7,11 @@ from itertools import pairwise
 import cv2
 import numpy as np
 import pytest
-from fake_dataset import DEMO_LEVELS, write_dataset
+from fake_dataset import DEMO_LEVELS, make_person, make_record, write_dataset
 
 from ajahr.anatomy import LIMBS, amputation_joint, levels_to_indices
 from ajahr.data.dataset import open_dataset
+from ajahr.data.npz import people_arrays
 from ajahr.errors import UserError
 from ajahr.geometry.cameras import crop_to_full_translation
 from ajahr.geometry.crops import crop_side
@@ -66,6 +67,20 @@ def test_limbs_in_pixels_follow_the_bones_to_where_they_end(folder, data):
                 assert np.isnan(residual) and np.isnan(intact)
             else:
                 assert np.isnan(intact) and residual == pytest.approx(length, rel=1e-4)
+
+
+def test_a_limb_cut_inside_a_bone_is_as_long_as_what_is_left():
+    whole, cut = make_person((0, 0, 1, 0)), make_person((0, 0, 1, 0), fractions=(0, 0, 0.4, 0))
+    arrays = people_arrays([make_record("k", whole, cut)], "000000")
+    found = module._people(arrays)
+    pixels = whole.camera.project(whole.joints_3d)
+    hip, knee, ankle = pixels[[1, 4, 7]]
+    thigh, shank = np.linalg.norm(knee - hip), np.linalg.norm(ankle - knee)
+    assert found["residual_limb_px"][:, 2] == pytest.approx([thigh + shank, thigh + 0.6 * shank], rel=1e-4)
+    assert np.isnan(found["residual_lambda"][0]).all()
+    assert found["residual_lambda"][1, 6] == np.float32(0.4)
+    old = {name: array for name, array in arrays.items() if not name.startswith("residual_l")}
+    assert np.isnan(module._people(old)["residual_lambda"]).all()
 
 
 def test_the_gallery_shows_each_class_beside_its_twin(data):
