@@ -20,7 +20,7 @@ sets them, where no end was given, without any fit.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
 
@@ -122,7 +122,8 @@ def fit_residuals(
     *,
     gates: Gates | None = None,
     heights_px: Float[np.ndarray, " people"] | None = None,
-    point_sd: float = 2.0,
+    point_sd: float | Float[np.ndarray, "people 8"] = 2.0,
+    prior: tuple[Float[np.ndarray, "people 8"], Float[np.ndarray, "people 8"]] | None = None,
     levels: Int[np.ndarray, "people 4"] | None = None,
     solver: Solver = "gauss_newton",
 ) -> ResidualFit:
@@ -134,6 +135,8 @@ def fit_residuals(
         camera: one for all, or one per person.
         heights_px: of the people's boxes, for ``Gates.error_of_height``.
         point_sd: of the points, px.
+        prior: lambda and its standard deviation as somebody else says them (a regressor's residual head): the fit
+            starts there, one more term holds it there, and a refused fit goes back there. NaN: nothing is said.
         levels: limb levels; a limb without a given end ends at the joint that its level names.
         solver: of the fit; they agree.
 
@@ -193,6 +196,14 @@ def fit_residuals(
             points[where][:, :2].astype(np.float64),
             camera if isinstance(camera, Camera) else [cameras[k] for k in where[0]],
         )
+        fallback, spread = problem.scan, np.broadcast_to(np.asarray(point_sd, np.float64), shape)[where]
+        told = np.full(len(fallback), np.inf)
+        if prior is not None:
+            mean, sd = (np.asarray(part, np.float64)[where] for part in prior)
+            said = np.isfinite(mean) & (sd > 0)
+            mean, told = np.where(said, mean, problem.scan), np.where(said, sd, np.inf)
+            problem = problem.with_prior(mean, (spread / told) ** 2)
+            fallback = mean
         moved, fraction = _SOLVERS[solver](problem)
         reached = moved + fraction[:, None] * (problem.upstream - moved)
         error = np.linalg.norm(problem.project(reached) - problem.point, axis=1)
@@ -212,11 +223,12 @@ def fit_residuals(
         missed = error >= gate
         states[missed], whys[missed] = Status.REJECTED, Reason.ERROR
         back = states == Status.REJECTED
-        fraction = np.where(back, problem.scan, fraction)
+        fraction = np.where(back, fallback, fraction)
         moved = np.where(back[:, None], problem.anchor, moved)
         status[where], reason[where] = states, whys
         out["fraction"][where], out["error_px"][where] = fraction, error
-        out["sd"][where] = np.minimum(point_sd / np.maximum(seen, 1e-9), 0.29)  # at most that of any lambda
+        own = np.minimum(spread / np.maximum(seen, 1e-9), 0.29)  # at most that of any lambda
+        out["sd"][where] = np.where(back & np.isfinite(told), told, 1 / np.hypot(1 / own, 1 / told))
         anchor[where], end[where] = moved, moved + fraction[:, None] * (problem.upstream - moved)
     if levels is not None:
         check_levels(levels)
@@ -287,6 +299,13 @@ class Problem:
             anchor, upstream, point, length, _SCAN[best], first, _ALPHA * trust * square, _MU * trust * square,
             _NU * square * length**2, focal, centre, weak,
         )  # fmt: skip
+
+    def with_prior(
+        self, mean: Float64[np.ndarray, " limbs"], weight: Float64[np.ndarray, " limbs"]
+    ) -> Problem:
+        """With one more term, weight (lambda - mean)²: the scan's and this one are one parabola."""
+        total = self.nu + weight
+        return replace(self, scan=(self.nu * self.scan + weight * mean) / total, nu=total)
 
     def project(self, places: Float64[np.ndarray, "limbs 3"]) -> Float64[np.ndarray, "limbs 2"]:
         """Pixels of one point of each limb (m, camera frame)."""
