@@ -10,6 +10,7 @@ import torch
 
 from ajahr.body.body import Body
 from ajahr.geometry.cameras import crop_translation, project_crop
+from ajahr.models.config import RegressorConfig
 from ajahr.models.outputs import RegressorOutput
 
 INTACT, ELBOW, HIP = (0, 0, 0, 0), (2, 0, 0, 0), (0, 0, 0, 3)
@@ -25,11 +26,17 @@ def picture(levels=INTACT, size: tuple[int, int] = (160, 120)) -> np.ndarray:
 
 
 class Puppet(torch.nn.Module):
-    """See the module. ``calls`` has the limb levels given to each call, None for none."""
+    """See the module.
 
-    def __init__(self, body: Body, sure: float = 0.9) -> None:
+    ``residual`` is the lambda and standard deviation it says of every limb; ``calls`` has the limb levels given to
+    each call, None for none.
+    """
+
+    def __init__(self, body: Body, sure: float = 0.9, residual: tuple[float, float] | None = None) -> None:
         super().__init__()
-        self.body, self.sure = body, sure
+        self.body, self.sure, self.residual = body, sure, residual
+        if residual is not None:
+            self.config = RegressorConfig(residual_head=True)
         self.calls: list[torch.Tensor | None] = []
         self.keypoints: list[torch.Tensor] = []
 
@@ -58,7 +65,12 @@ class Puppet(torch.nn.Module):
         posed = self.body(betas, pose, absent)
         camera = torch.tensor([[1.0, 0.0, -0.1]]).repeat(count, 1)
         translation = crop_translation(camera)
+        ends = {}
+        if self.residual is not None:
+            fraction, std = (torch.full((count, 8), value) for value in self.residual)
+            ends = {"residual_lambda": fraction, "residual_log_std": std.log(), "residual_std": std}
         return RegressorOutput(
+            **ends,
             limb_logits=probabilities.log(), limb_probabilities=probabilities, limb_levels=levels,
             absent_joints=absent, amputee=amputee, code_logits=None, pose_rotmat=pose, betas=betas,
             crop_camera=camera, crop_translation=translation, vertices=posed.vertices,

@@ -132,8 +132,9 @@ def _fill_residual(rows: np.ndarray, arrays: NpzArrays) -> None:
         arrays["joints_3d"][:, [getattr(s, end) for s in SEGMENTS]] for end in ("anchor", "upstream")
     )
     ends = anchor + fraction * (upstream - anchor)
-    if "residual_end_3d" in arrays:
-        ends = np.where(np.isnan(arrays["residual_end_3d"]), ends, arrays["residual_end_3d"])
+    if "residual_3d" in arrays:
+        told = arrays["residual_3d"]
+        ends = np.where(told[..., 3:] > 0, told[..., :3], ends)
     left = fraction < 1  # a shoulder or hip disarticulation leaves no end
     rows["residual_3d"][..., :3] = np.where(left, ends, 0)
     rows["residual_3d"][..., 3] = left[..., 0]

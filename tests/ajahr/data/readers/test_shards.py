@@ -128,15 +128,15 @@ def test_a_cut_between_joints_is_its_own(folder):
     at = SEGMENTS.index(SEGMENT["left_below_elbow_res"])
     arrays = read_npz(folder / "annotations" / "000001.npz")
     lost = np.flatnonzero(arrays["limb_levels"][:, LIMBS[0]] == 1)
-    own, ends = np.full((6, 8), np.nan, np.float32), np.full((6, 8, 3), np.nan, np.float32)
-    own[lost, at], ends[lost, at] = 0.4, (1, 2, 3)
+    own, ends = np.full((6, 8), np.nan, np.float32), np.zeros((6, 8, 4), np.float32)
+    own[lost, at], ends[lost, at] = 0.4, (1, 2, 3, 1)
     spoil(folder, residual_lambda=own)
     rows = read_shards(folder).rows[-6:]
     np.testing.assert_allclose(rows["residual"][lost, at], 0.4)
     joints = arrays["joints_3d"][lost]
     between = 0.6 * joints[:, SEGMENTS[at].anchor] + 0.4 * joints[:, SEGMENTS[at].upstream]
     np.testing.assert_allclose(rows["residual_3d"][lost, at, :3], between, atol=1e-5)
-    spoil(folder, residual_end_3d=ends)
+    spoil(folder, residual_3d=ends)
     np.testing.assert_allclose(
         read_shards(folder).rows[-6:]["residual_3d"][lost, at], [(1, 2, 3, 1)] * len(lost)
     )
