@@ -80,6 +80,10 @@ class Estimates:
     vertices: Float32[np.ndarray, "people vertices 3"]
     joints: Float32[np.ndarray, "people joints=24 3"]
     keypoints_3d: Float32[np.ndarray, "people j44=44 3"]
+    residual_lambda: Float32[np.ndarray, "people segments=8"] | None = None
+    """Where a limb ends in each segment; None without a residual head."""
+    residual_std: Float32[np.ndarray, "people segments=8"] | None = None
+    """Its standard deviation, calibrated."""
 
     def __len__(self) -> int:
         return len(self.limb_levels)
@@ -193,4 +197,6 @@ class Estimator:
             array(output.vertices),
             array(output.joints),
             array(output.keypoints_3d),
+            None if output.residual_lambda is None else array(output.residual_lambda),
+            None if output.residual_std is None else array(output.residual_std),
         )

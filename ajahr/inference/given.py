@@ -5,6 +5,8 @@
     {"images": [...], "annotations": [...], ...}                                      COCO annotations
     [{"image_id": 785, "bbox": [x, y, w, h], "score": 0.98, "keypoints": [51 numbers]}, ...]   COCO results
 
+Keypoints may be LDPose's 25 (75 numbers): the last eight are ends of residual limbs.
+
 The first two are px in continuous coordinates: pixel (row i, column j) covers [j, j+1) x [i, i+1). A person
 given with keypoints and no box gets one around the confident ones. Frames of a video have their numbers, from
 0, for names.
@@ -18,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from ajahr.anatomy import COCO17
+from ajahr.anatomy import COCO17, LDPOSE25
 from ajahr.data.images import LoadedImage
 from ajahr.data.readers.coco import read_coco
 from ajahr.data.readers.people import Photo, load_json, numbers
@@ -105,6 +107,7 @@ class GivenPeople:
             keypoints = None
             if "keypoints" in entry:
                 flat = numbers(entry["keypoints"], 3 * len(COCO17))
+                flat = numbers(entry["keypoints"], 3 * len(LDPOSE25)) if flat is None else flat
                 if flat is None:
                     self.dropped["bad_keypoints"] += 1
                     continue
@@ -133,7 +136,10 @@ class GivenPeople:
     ) -> tuple[np.ndarray, float, np.ndarray] | None:
         """Box, score and keypoints of one person; None, counted, if they are of no use."""
         if keypoints is not None:
-            if keypoints.shape != (len(COCO17), 3) or not np.isfinite(keypoints).all():
+            if (
+                keypoints.shape not in ((len(COCO17), 3), (len(LDPOSE25), 3))
+                or not np.isfinite(keypoints).all()
+            ):
                 self.dropped["bad_keypoints"] += 1
                 return None
             keypoints[:, 2] = np.clip(keypoints[:, 2], 0, 1)  # COCO's visibility 2 is sure
@@ -146,7 +152,9 @@ class GivenPeople:
         elif (box[2:] - box[:2]).min() <= 0:
             self.dropped["empty_box"] += 1
         elif value[0] >= self._min_score:
-            points = np.zeros((len(COCO17), 3), np.float32) if keypoints is None else keypoints
+            points = np.zeros((len(LDPOSE25), 3), np.float32)
+            if keypoints is not None:
+                points[: len(keypoints)] = keypoints
             return box, float(value[0]), points
         return None
 

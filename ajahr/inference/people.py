@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Float32, Num, UInt8
 
-from ajahr.anatomy import BPAC_KEYPOINTS, COCO17
+from ajahr.anatomy import BPAC_KEYPOINTS, COCO17, LDPOSE25
 
 MIN_SIDE = 1.0
 """A box with less than so many pixels inside the picture, across or down, shows nobody."""
@@ -24,6 +24,8 @@ class People:
     """1 for given boxes without a score."""
     keypoints: Float32[np.ndarray, "people coco17=17 3"]
     """x, y, confidence 0..1; confidence 0 is no keypoint."""
+    ends: Float32[np.ndarray, "people segments=8 3"] | None = None
+    """Given ends of residual limbs in LDPose's order, as keypoints; None: nobody gave any."""
 
     def __len__(self) -> int:
         return len(self.boxes_xyxy)
@@ -33,9 +35,12 @@ class People:
         cls,
         boxes: Num[np.ndarray, "people 4"] | Sequence[Sequence[float | int]],
         scores: Num[np.ndarray, " people"] | Sequence[float | int] | None = None,
-        keypoints: Num[np.ndarray, "people 17 3"] | Sequence[Sequence[Sequence[float | int]]] | None = None,
+        keypoints: Num[np.ndarray, "people _ 3"] | Sequence[Sequence[Sequence[float | int]]] | None = None,
     ) -> People:
         """People from plain lists or arrays.
+
+        Args:
+            keypoints: COCO's 17 of each, or LDPose's 25.
 
         Raises:
             ValueError: shapes that do not fit, or numbers that are not finite.
@@ -48,14 +53,20 @@ class People:
         points = np.zeros((count, len(COCO17), 3), np.float32)
         if keypoints is not None and count:
             points = np.asarray(keypoints, np.float32)
+        ends = None
+        if points.ndim == 3 and points.shape[1] == len(LDPOSE25):
+            points, ends = np.split(points, [len(COCO17)], axis=1)
         if score_array.shape != (count,) or points.shape != (count, len(COCO17), 3):
             raise ValueError(
                 f"{count} boxes, scores {score_array.shape}, keypoints {points.shape}: give one score and "
-                f"({len(COCO17)}, 3) keypoints for each box"
+                f"({len(COCO17)}, 3) or ({len(LDPOSE25)}, 3) keypoints for each box"
             )
-        if not all(np.isfinite(array).all() for array in (box_array, score_array, points)):
+        if not all(
+            np.isfinite(array).all()
+            for array in (box_array, score_array, points, *([] if ends is None else [ends]))
+        ):
             raise ValueError("a box, score or keypoint is not finite")
-        return cls(box_array, score_array, points)
+        return cls(box_array, score_array, points, ends)
 
     @classmethod
     def nobody(cls) -> People:
@@ -68,10 +79,11 @@ class People:
 
     def take(self, index: np.ndarray) -> People:
         """Those of ``index``, in its order."""
-        return People(self.boxes_xyxy[index], self.scores[index], self.keypoints[index])
+        ends = None if self.ends is None else self.ends[index]
+        return People(self.boxes_xyxy[index], self.scores[index], self.keypoints[index], ends)
 
     def with_keypoints(self, keypoints: Float32[np.ndarray, "people 17 3"]) -> People:
-        return People(self.boxes_xyxy, self.scores, keypoints)
+        return replace(self, keypoints=keypoints)
 
     def usable(self, size: tuple[int, int]) -> People:
         """Those with something inside a picture of (width, height); boxes are not cut at its border."""
@@ -136,10 +148,16 @@ def match_keypoints(people: People, other: People, least: float = 0.5) -> People
         return people
     overlap = iou(people.boxes_xyxy, other.boxes_xyxy)
     keypoints = people.keypoints.copy()
+    ends = np.zeros((len(people), len(LDPOSE25) - len(COCO17), 3), np.float32)
+    if people.ends is not None:
+        ends[:] = people.ends
     for _ in range(min(overlap.shape)):
         row, column = np.unravel_index(int(overlap.argmax()), overlap.shape)
         if overlap[row, column] < least:
             break
         keypoints[row] = other.keypoints[column]
+        if other.ends is not None:
+            ends[row] = other.ends[column]
         overlap[row], overlap[:, column] = -1, -1
-    return people.with_keypoints(keypoints)
+    none = people.ends is None and other.ends is None
+    return replace(people, keypoints=keypoints, ends=None if none else ends)

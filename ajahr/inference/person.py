@@ -14,6 +14,7 @@ from ajahr.anatomy import (
     JOINT_NAMES,
     LEVEL_NAMES,
     LIMBS,
+    NUM_LIMBS,
     absent_joint_mask,
     amputation_joint,
     class_name,
@@ -23,6 +24,7 @@ from ajahr.data.ldpose import ABOVE, BELOW, LIMB_POINTS
 from ajahr.geometry.cameras import Camera, crop_to_full_translation
 from ajahr.geometry.rotations_np import rotmat_to_rotvec
 from ajahr.inference.estimator import Crops, Estimates
+from ajahr.inference.limb_ends import LimbEnd, Surface
 from ajahr.inference.limb_points import LimbPoints
 from ajahr.inference.people import People
 
@@ -69,7 +71,12 @@ class Person:
     limbs_from_keypoints: Float32[np.ndarray, "limbs=4 levels=4"] | None = None
     """What BPAC-Net and the 25 keypoints say by themselves."""
     keypoints_ldpose25: Float32[np.ndarray, "25 4"] | None = None
-    """x, y, score, standard deviation (px), residual-limb ends included; None without a 25-point model."""
+    """x, y, score, standard deviation (px; NaN: not known), residual-limb ends included; None without a 25-point model
+    or given ends."""
+    residual_limbs: tuple[LimbEnd | None, ...] = (None,) * NUM_LIMBS
+    """Where limbs end between joints; None of limbs of which that is not known."""
+    surface: Surface | None = None
+    """Cut there, closed; None: the body with what is lost collapsed is all there is."""
 
     @property
     def is_amputee(self) -> bool:
@@ -119,8 +126,15 @@ class Person:
         joints: Float32[np.ndarray, "joints=24 3"],
         keypoints_3d: Float32[np.ndarray, "j44=44 3"],
     ) -> Person:
-        """The same person with another mesh."""
-        return replace(self, vertices=vertices, joints=joints, keypoints_3d=keypoints_3d)
+        """The same person with another mesh, which is not cut."""
+        return replace(
+            self,
+            vertices=vertices,
+            joints=joints,
+            keypoints_3d=keypoints_3d,
+            residual_limbs=(None,) * NUM_LIMBS,
+            surface=None,
+        )
 
     def document(self) -> dict[str, Any]:
         """The person as plain values for JSON. Joints and keypoints that do not exist are null."""
@@ -145,6 +159,9 @@ class Person:
             if level:
                 end = amputation_joint(limb, level)
                 entry["end_3d"], entry["end_2d"] = _plain(joints[end], 4), _plain(joints_2d[end], 2)
+            residual = self.residual_limbs[limb]
+            if residual is not None:
+                entry["residual"] = residual.document(self.camera)
             limbs[limb.name.lower()] = entry
         return {
             "number": self.number,
@@ -222,6 +239,12 @@ def gather_people(
     seen = None
     if points is not None:
         seen = np.concatenate([points.xy, points.scores[..., None], points.sd_px[..., None]], -1)
+    given = people.ends is not None and bool((people.ends[..., 2] > 0).any())
+    if given and people.ends is not None:  # what is given comes before what a model sees
+        told = np.concatenate([people.keypoints, people.ends], 1)
+        told = np.concatenate([told, np.full((*told.shape[:2], 1), np.nan, np.float32)], -1)
+        sure = people.ends[..., 2:].max((1, 2)) > 0
+        seen = told if seen is None else np.where(sure[:, None, None], told, seen)
 
     def of(values: np.ndarray | None, k: int) -> np.ndarray | None:
         return None if values is None else values[k]

@@ -19,6 +19,7 @@ from numba import njit
 from ajahr.anatomy import LIMBS
 from ajahr.body.data import BodyData
 from ajahr.geometry.cameras import Camera
+from ajahr.inference.limb_ends import LimbEnd
 from ajahr.inference.meshes import LimbCutter
 from ajahr.inference.person import Person
 from ajahr.render.compositing import composite_over
@@ -58,7 +59,7 @@ class Painter:
         scale = max(out.shape[:2]) / max(camera.width, camera.height)
         view = camera.cropped(0, 0, out.shape[1], out.shape[0], scale)
         for person in sorted(people, key=lambda one: -float(one.translation[2])):
-            self._draw(out, person.vertices_cam, view, person)
+            self._draw(out, _mesh_vertices(person) + person.translation, view, person)
         line = max(12, round(max(out.shape[:2]) / 55))
         for person in people:
             box = person.bbox_xyxy * np.float32(scale)
@@ -79,7 +80,9 @@ class Painter:
         tall = max(height // rows, 1)
         wide = max(round(tall * _TILE_ASPECT), 1)
         sheet = np.full((height, columns * wide, 3), _PAPER, np.uint8)
-        turned = [(person.vertices @ _FROM_THE_RIGHT.T).astype(np.float32, copy=False) for person in shown]
+        turned = [
+            (_mesh_vertices(person) @ _FROM_THE_RIGHT.T).astype(np.float32, copy=False) for person in shown
+        ]
         ends = [tuple(np.array([f(x) for x in points.T]) for f in (np.min, np.max)) for points in turned]
         spans = [(high - low)[:2] for low, high in ends]
         largest = np.max(spans, axis=0) if spans else np.ones(2)
@@ -115,8 +118,13 @@ class Painter:
             return
         left, top, right, bottom = window
         tint = np.empty((len(vertices_cam), 4), np.float32)
-        tint[:, :3], tint[:, 3] = self.cutter.colours(person.limb_levels), 1
-        result = self._rasterizer().render(
+        surface = person.surface
+        if surface is None:
+            tint[:, :3], rasterizer = self.cutter.colours(person.limb_levels), self._rasterizer()
+        else:  # a cut mesh has triangles of its own
+            tint[:, :3], rasterizer = surface.colours, Rasterizer(surface.faces)
+        tint[:, 3] = 1
+        result = rasterizer.render(
             vertices_cam,
             view.cropped(left, top, right - left, bottom - top),
             lighting=self._lighting,
@@ -146,6 +154,11 @@ def _draw_ends(out: UInt8[np.ndarray, "height width 3"], person: Person, scale: 
         cv2.polylines(out, polygon, True, RESIDUAL_COLOUR, width, cv2.LINE_AA, 4)
 
 
+def _mesh_vertices(person: Person) -> Float32[np.ndarray, "vertices 3"]:
+    """Of the cut surface where there is one, without the translation."""
+    return person.vertices if person.surface is None else person.surface.vertices
+
+
 def caption(person: Person) -> str:
     """``"left elbow 93 %"``, a line for each limb: what is lost, or that nothing is, and how sure that is."""
     chances, words = person.limb_probabilities, person.limbs_in_words.split(", ")
@@ -154,7 +167,15 @@ def caption(person: Person) -> str:
     lost = [limb for limb in LIMBS if person.limb_levels[limb]]
     sure = [float(chances[limb, person.limb_levels[limb]]) for limb in lost]
     sure = sure or [float(np.prod(chances[:, 0]))]
-    return "\n".join(f"{word} {100 * one:.0f} %" for word, one in zip(words, sure, strict=True))
+    lines = [f"{word} {100 * one:.0f} %" for word, one in zip(words, sure, strict=True)]
+    return "\n".join([*lines, *(length_in_words(end) for end in person.residual_limbs if end is not None)])
+
+
+def length_in_words(end: LimbEnd) -> str:
+    """``"left below knee: 214 mm (182 to 246), unscaled"``."""
+    low, high = (round(1000 * one) for one in end.interval)
+    unscaled = "" if end.scaled else ", unscaled"
+    return f"{end.segment.words}: {1000 * end.length:.0f} mm ({low} to {high}){unscaled}"
 
 
 def fit(image: UInt8[np.ndarray, "height width 3"], longest: int) -> UInt8[np.ndarray, "h w 3"]:

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -37,8 +38,9 @@ from ajahr.inference.estimator import (
 from ajahr.inference.external import pick_device
 from ajahr.inference.limb_points import Keypoints25, LimbPointFinder, LimbPoints, is_keypoints25
 from ajahr.inference.people import Detector, KeypointFinder, People
-from ajahr.inference.person import LimbEvidence, gather_people
+from ajahr.inference.person import LimbEvidence, Person, gather_people
 from ajahr.inference.pictures import Painter
+from ajahr.inference.residual import check_stature, with_residual_limbs
 from ajahr.inference.results import ImageResult
 from ajahr.keypoints.limb_status import FusionWeights, fuse_status
 from ajahr.models.pretrained import load_pretrained
@@ -51,6 +53,7 @@ MAX_PIXELS = 16_000_000
 _MOST_HELD = 128_000_000
 """Pixels (bytes) of pictures that wait for a batch to fill."""
 
+Refine = Literal["none", "rafo"]
 ImageLike = str | Path | Image.Image | np.ndarray | LoadedImage
 
 
@@ -95,6 +98,8 @@ class AJAHR:
         batch_size: people at a time.
         focal_length: of the whole picture, px; HMR's guess (5000 / 256 times the longer side) when None.
         min_score: detections below it are left out.
+        refine: ``rafo`` fits residual limbs to the ends that a 25-point model sees, or that are given.
+        stature: of the people, m: scales lengths of residual limbs, nothing else.
     """
 
     def __init__(
@@ -110,6 +115,8 @@ class AJAHR:
         focal_length: float | None = None,
         min_score: float = 0.0,
         max_pixels: int = MAX_PIXELS,
+        refine: Refine = "none",
+        stature: float | None = None,
     ) -> None:
         if focal_length is not None and not focal_length > 0:
             raise UserError(f"focal_length is {focal_length}; give a positive number of pixels")
@@ -119,6 +126,9 @@ class AJAHR:
         self.painter = Painter(body.data)
         config = getattr(regressor, "config", None)
         self.keypoint_frame: KeypointFrame = getattr(config, "keypoint_frame", "crop")
+        check_stature(stature)
+        self.refine: Refine = refine
+        self.stature = stature
         self.detector, self.keypoints, self.fusion = detector, keypoints, fusion or FusionWeights()
         self.focal_length, self.min_score, self.max_pixels = focal_length, min_score, max_pixels
 
@@ -134,6 +144,8 @@ class AJAHR:
         precision: Precision = "fp32",
         batch_size: int = 16,
         focal_length: float | None = None,
+        refine: Refine = "none",
+        stature: float | None = None,
     ) -> AJAHR:
         """From saved weights.
 
@@ -164,6 +176,8 @@ class AJAHR:
             precision=precision,
             batch_size=batch_size,
             focal_length=focal_length,
+            refine=refine,
+            stature=stature,
         )
 
     def predict(
@@ -313,7 +327,19 @@ class AJAHR:
             people = gather_people(
                 prepared.people, prepared.crops, estimates, camera, evidence=evidence, points=prepared.points
             )
+            people = tuple(self._with_residual_limbs(one, estimates, k) for k, one in enumerate(people))
         return ImageResult(prepared.name, people, camera, prepared.image, self.painter)
+
+    def _with_residual_limbs(self, person: Person, estimates: Estimates, row: int) -> Person:
+        head, sd = estimates.residual_lambda, estimates.residual_std
+        return with_residual_limbs(
+            person,
+            None if head is None else head[row].astype(np.float64),
+            None if sd is None else sd[row].astype(np.float64),
+            self.painter.body,
+            refine=self.refine == "rafo",
+            stature=self.stature,
+        )
 
     def _flush(self, waiting: deque[tuple[_Prepared | Failure, int]]) -> Iterator[ImageResult | Failure]:
         seen = [one for one, _ in waiting if isinstance(one, _Prepared) and one.crops is not None]

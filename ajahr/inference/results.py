@@ -64,6 +64,8 @@ class ImageResult:
             IndexError: there is no such person.
         """
         person = self.people[number]
+        if person.surface is not None:
+            return person.surface.mesh
         return self.painter.cutter(person.vertices, person.limb_levels)
 
     def overlay(self) -> UInt8[np.ndarray, "height width 3"]:
@@ -113,7 +115,13 @@ class ImageResult:
         make_folder(base.parent)
         if mesh is not None:
             for k, person in enumerate(self.people):
-                about = {"limb_levels": person.limb_levels.tolist(), "limbs": person.limbs_in_words}
+                about: dict[str, Any] = {
+                    "limb_levels": person.limb_levels.tolist(),
+                    "limbs": person.limbs_in_words,
+                }
+                ends = [end for end in person.residual_limbs if end is not None]
+                if ends:
+                    about["residual_limbs"] = [end.document(person.camera) for end in ends]
                 save_mesh(base.with_name(f"{base.name}_{k}.{mesh}"), self.mesh(k), about)
         if picture:
             write_atomic(base.with_name(f"{base.name}.jpg"), encode_jpeg(self.picture()))

@@ -26,7 +26,15 @@ from ajahr.inference.given import GivenPeople
 from ajahr.inference.limb_points import LimbPointFinder
 from ajahr.inference.mesh_files import MeshFormat
 from ajahr.inference.people import Detector, KeypointFinder, People, match_keypoints
-from ajahr.inference.predictor import AJAHR, Failure, Request, find_keypoints, find_weights, keypoint_folder
+from ajahr.inference.predictor import (
+    AJAHR,
+    Failure,
+    Refine,
+    Request,
+    find_keypoints,
+    find_weights,
+    keypoint_folder,
+)
 from ajahr.inference.results import ImageResult
 from ajahr.inference.sources import Picture, Pictures, kind_of
 from ajahr.inference.video import VideoPredictor
@@ -70,6 +78,8 @@ class PredictConfig:
         min_score: Detections below it are left out.
         person_class: Name of the detector's class of people, where it cannot be told.
         focal_length: Of the whole picture, px; HMR's guess when left out.
+        refine: ``rafo`` fits residual limbs to their ends as the 25-point model sees them, or as they are given.
+        stature: Of the people, m: scales lengths of residual limbs. Without it they are marked unscaled.
         max_frames: Of a video or camera.
         max_gap: Frames a person of a video may be out of sight.
         sheet: Pictures on the contact sheet of a folder; 0 for no sheet.
@@ -93,6 +103,8 @@ class PredictConfig:
     min_score: float = 0.5
     person_class: str = ""
     focal_length: float | None = None
+    refine: Refine = "none"
+    stature: float | None = None
     max_frames: int | None = None
     max_gap: int = 15
     sheet: int = 24
@@ -185,6 +197,8 @@ class _Tools:
             batch_size=config.batch_size,
             focal_length=config.focal_length,
             min_score=config.min_score,
+            refine=config.refine,
+            stature=config.stature,
         )
         file = weights / "model.safetensors" if weights.is_dir() else weights
         stamp = {
@@ -195,6 +209,8 @@ class _Tools:
             "fusion": [config.fusion.bpac, config.fusion.keypoints],
             "min_score": config.min_score,
             "focal_length": config.focal_length,
+            "refine": config.refine,
+            "stature": config.stature,
             "precision": config.precision,
             "mesh": config.mesh,
             "picture": config.picture,
