@@ -4,6 +4,7 @@ ajahr evaluate tokenizer --checkpoints A.ckpt B.ckpt --bank AMASS=HDM05.npz AMAS
 ajahr evaluate tokenizer --config configs/evaluate/tokenizer_sweep_tiny.yaml     trains what it measures
 ajahr evaluate keypoints --annotations ldpose_val.json --detections A.json B.json
 ajahr evaluate hmr --models runs/ours runs/hmr2 --datasets a3d=A3D_Dataset 3dpw=3DPW shards=out/people
+ajahr evaluate residual --models runs/ours --keypoints runs/points --datasets shards=out/residual limbloss=limbloss.json
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from ajahr.cli import evaluate_hmr, evaluate_keypoints
+from ajahr.cli import evaluate_hmr, evaluate_keypoints, evaluate_residual
 from ajahr.cli.console import Parser, did_you_mean
 from ajahr.cli.fit import run_job
 from ajahr.errors import UserError
@@ -167,15 +168,19 @@ TABLES: dict[str, Callable[..., None]] = {"tokenizer": tokenizer}
 def main(argv: Sequence[str]) -> int:
     if not argv or argv[0] in ("-h", "--help"):
         print(__doc__)
-        print("ajahr evaluate tokenizer --help tells the options, and likewise for keypoints and hmr.")
+        print(
+            "ajahr evaluate tokenizer --help tells the options, and likewise for keypoints, hmr and residual."
+        )
         return 0
     if argv[0] == "keypoints":
         return evaluate_keypoints.main(argv[1:])
     if argv[0] == "hmr":
         return evaluate_hmr.main(argv[1:], _names)
+    if argv[0] == "residual":
+        return evaluate_residual.main(argv[1:], _names)
     if argv[0] not in TABLES:
         raise UserError(
-            f"'{argv[0]}' is nothing to evaluate{did_you_mean(argv[0], [*TABLES, 'keypoints', 'hmr'])}"
+            f"'{argv[0]}' is nothing to evaluate{did_you_mean(argv[0], [*TABLES, 'keypoints', 'hmr', 'residual'])}"
         )
     make = TABLES[argv[0]]
     parser = Parser(prog=f"ajahr evaluate {argv[0]}", description=(make.__doc__ or "").split("\n\n")[0])
