@@ -3,6 +3,7 @@
     python scripts/bench_hmr.py                          # paper preset, one person (ViT-H: 4 GB, some minutes)
     python scripts/bench_hmr.py --preset tiny --people 8 --compile
     python scripts/bench_hmr.py --memory                 # resident memory of loading and running the preset
+    python scripts/bench_hmr.py --device cuda --batch 64 # a GPU alone: TF32, bfloat16, compiled
 
 Weights are random. The plain formulation (scripts/plain_hmr.py) stands for upstream's code: attention as two products
 and a softmax, keys and values of every context token, one tokenizer at a time. Ways are timed in turns, so that a busy
@@ -24,6 +25,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from plain_hmr import plain_forward
@@ -69,7 +71,7 @@ def make(preset: str) -> Regressor:
     return regressor
 
 
-def inputs(people: int, device: str = "cpu") -> tuple[Tensor, Tensor]:
+def inputs(people: int, device: str | torch.device = "cpu") -> tuple[Tensor, Tensor]:
     blotches = torch.randn(people, 3, 4, 4) * 2
     image = torch.nn.functional.interpolate(blotches, size=256, mode="bilinear")
     keypoints = torch.rand(people, 12, 3)
@@ -223,45 +225,88 @@ def products(config: BackboneConfig) -> float:
     return config.depth * (linear + attention) + tokens * _PATCH_NUMBERS * width
 
 
-def matrix_rate(dtype: torch.dtype) -> float:
+def matrix_rate(device: torch.device, dtype: torch.dtype, size: int = _PRODUCT) -> float:
     """Operations a second of a plain large product."""
-    a = torch.randn(_PRODUCT, _PRODUCT, device="cuda", dtype=dtype)
+    a = torch.randn(size, size, device=device, dtype=dtype)
     way = Way("product", lambda: a @ a)
-    in_turns([way], 10, torch.cuda.synchronize)
-    return 2 * _PRODUCT**3 / way.best
+    in_turns([way], 10, _synchroniser(device))
+    return 2 * size**3 / way.best
 
 
-def on_gpu(regressor: Regressor, people: int, rounds: int) -> None:
-    preset = regressor.config.name
+def _synchroniser(device: torch.device) -> Callable[[], None]:
+    return torch.cuda.synchronize if device.type == "cuda" else lambda: None
+
+
+def on_gpu(
+    regressor: Regressor, people: int, rounds: int, device: torch.device, compile_it: bool, product: int
+) -> None:
+    """Eager TF32, bfloat16, and bfloat16 compiled, with the ViT's share and rate of each.
+
+    On a CPU the same lines run in small, to see that they run; their figures say nothing there.
+    """
+    preset, synchronise = regressor.config.name, _synchroniser(device)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
-    regressor = regressor.cuda()
-    image, keypoints = inputs(people, "cuda")
-    exact = regressor(image, keypoints)
+    regressor = regressor.to(device)
+    image, keypoints = inputs(people, device)
+    exact, features = regressor(image, keypoints), regressor.backbone(image)
     levels = exact.limb_levels
-    half = copy.deepcopy(regressor)
+    half = copy.deepcopy(regressor)  # autocast alone would convert 630 million weights at every pass
     for part in (half.backbone, half.bpac):
         if part is not None:
             part.to(torch.bfloat16)
-    compiled = torch.compile(regressor, mode="max-autotune")
 
-    def cast(net: Callable[..., RegressorOutput]) -> RegressorOutput:
-        with torch.autocast("cuda", dtype=torch.bfloat16):
-            return net(image, keypoints, limb_levels=levels)
+    def cast(net: Callable[..., Any], *arguments: Tensor, **options: Tensor) -> Any:
+        with torch.autocast(device.type, dtype=torch.bfloat16):
+            return net(*arguments, **options)
 
-    ways = [
-        Way("eager, TF32", lambda: regressor(image, keypoints)),
-        Way("eager, bfloat16", lambda: cast(regressor), error_mm=error_mm(cast(regressor), exact)),
-        Way("compiled, bfloat16", lambda: cast(compiled), error_mm=error_mm(cast(compiled), exact)),
+    def way(name: str, net: Callable[..., RegressorOutput], vit: Callable[..., Tensor]) -> tuple[Way, Way]:
+        whole = Way(name, lambda: cast(net, image, keypoints, limb_levels=levels))
+        whole.error_mm = error_mm(cast(net, image, keypoints, limb_levels=levels), exact)
+        whole.error_features = feature_error(cast(vit, image), features)
+        return whole, Way(f"ViT of {name}", lambda: cast(vit, image))
+
+    pairs = [
+        (
+            Way("eager, TF32", lambda: regressor(image, keypoints, limb_levels=levels)),
+            Way("ViT of eager, TF32", lambda: regressor.backbone(image)),
+        ),
+        way("eager, bfloat16", half, half.backbone),
     ]
-    in_turns(ways, rounds, torch.cuda.synchronize)
-    show(f"{preset}, GPU, batch {people}", ways, people, ways[0].name)
-    console.print(f"mean distance of these people's vertices from their mean: {spread_mm(exact):.0f} mm")
-    reached = 2 * products(regressor.config.backbone) * people / ways[-1].best
-    rate = matrix_rate(torch.bfloat16)
-    console.print(
-        f"compiled: {reached / 1e12:.0f} TFLOP/s in the ViT, {100 * reached / rate:.0f} % of a plain product's "
-        f"{rate / 1e12:.0f}"
+    if compile_it:
+        mode = "max-autotune" if device.type == "cuda" else "default"
+        compiled, vit = torch.compile(half, mode=mode), torch.compile(half.backbone, mode=mode)
+        pairs.append(way("compiled, bfloat16", compiled, vit))
+    in_turns([one for pair in pairs for one in pair], rounds, synchronise)
+    show(
+        f"{preset}, {_device_name(device)}, batch {people}",
+        [whole for whole, _ in pairs],
+        people,
+        "eager, TF32",
     )
+    console.print(f"mean distance of these people's vertices from their mean: {spread_mm(exact):.0f} mm")
+    rates = {"TF32": matrix_rate(device, torch.float32, product)}
+    rates["bfloat16"] = matrix_rate(device, torch.bfloat16, product)
+    work = 2 * products(regressor.config.backbone) * people
+    table = Table(title="the ViT's operations beside a plain large product's", title_justify="left")
+    for column in ("way", "TFLOP/s over all", "in the ViT alone", "of the product's", "outside the ViT"):
+        table.add_column(column, justify="left" if column == "way" else "right")
+    for whole, vit_alone in pairs:
+        rate = rates[whole.name.split(", ")[1]]
+        table.add_row(
+            whole.name,
+            f"{work / whole.best / 1e12:.1f}",
+            f"{work / vit_alone.best / 1e12:.1f}",
+            f"{100 * work / whole.best / rate:.0f} % ({100 * work / vit_alone.best / rate:.0f} %)",
+            f"{100 * max(1 - vit_alone.best / whole.best, 0):.1f} %",
+        )
+    console.print(table)
+    console.print(
+        ", ".join(f"a product in {name}: {rate / 1e12:.1f} TFLOP/s" for name, rate in rates.items())
+    )
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU (no figure of a GPU)"
 
 
 # --------------------------------------------------------------------------------------------- memory
@@ -307,6 +352,12 @@ def main() -> None:
     parser.add_argument("--no-bf16", action="store_true", help="leave bfloat16 out: slow on CPUs without it")
     parser.add_argument("--memory", action="store_true", help="resident memory instead of times")
     parser.add_argument("--batch", type=int, default=32, help="people at a time on a GPU")
+    parser.add_argument(
+        "--device",
+        default="auto",
+        choices=["auto", "cpu", "cuda", "gpu-part-on-cpu"],
+        help="auto: a GPU, where there is one, and the CPU; the last runs the GPU's part in small without one",
+    )
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     if arguments.cpu_time:
@@ -315,11 +366,18 @@ def main() -> None:
     if arguments.memory:
         memory(arguments.preset)
         return
+    if arguments.device == "cuda" and not torch.cuda.is_available():
+        raise SystemExit("no GPU is visible to torch; leave --device out")
     regressor = make(arguments.preset)
+    small = arguments.device == "gpu-part-on-cpu"
     with torch.inference_mode():
-        if torch.cuda.is_available():
-            on_gpu(copy.deepcopy(regressor), arguments.batch, max(arguments.rounds, 10))
-        on_cpu(regressor, arguments.people, arguments.rounds, arguments.compile, not arguments.no_bf16)
+        if small or (arguments.device != "cpu" and torch.cuda.is_available()):
+            device = torch.device("cpu" if small else "cuda")
+            rounds = arguments.rounds if small else max(arguments.rounds, 10)
+            batch, product = (2, 256) if small else (arguments.batch, _PRODUCT)
+            on_gpu(copy.deepcopy(regressor), batch, rounds, device, arguments.compile or not small, product)
+        if arguments.device in ("auto", "cpu"):
+            on_cpu(regressor, arguments.people, arguments.rounds, arguments.compile, not arguments.no_bf16)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import importlib
+import logging
 import os
 import re
 import sys
@@ -62,6 +63,29 @@ def run(
 
 def one_line(text: str) -> str:
     return " ".join(text.split())
+
+
+class _Told(logging.Handler):
+    """Plain lines on what stderr is at the time."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            print(record.getMessage(), file=sys.stderr)
+        except Exception:
+            self.handleError(record)
+
+
+def tell_log(*, rank: int = 0) -> None:
+    """From now on what our packages log is told on stderr: people left out, first weights, broken pictures.
+
+    Args:
+        rank: of this process; others than 0 tell warnings only.
+    """
+    for name in ("ajahr", "tokenizer"):
+        logger = logging.getLogger(name)
+        if not any(isinstance(handler, _Told) for handler in logger.handlers):
+            logger.addHandler(_Told())
+        logger.setLevel(logging.INFO if rank == 0 else logging.WARNING)
 
 
 @dataclass(frozen=True)

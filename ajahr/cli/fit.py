@@ -21,7 +21,7 @@ import yaml
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 
-from ajahr.cli.console import Parser
+from ajahr.cli.console import Parser, tell_log
 from ajahr.errors import UserError
 from ajahr.training.interruption import (
     SaveOnTermination,
@@ -195,6 +195,7 @@ def run_job(job: Job, argv: Sequence[str]) -> pl.Trainer:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     _quieten()
     cli = _JobCli(job, argv)
+    tell_log(rank=cli.trainer.global_rank)
     checkpoint: Path | None = cli.config.get("ckpt_path") or cli.interrupted
     if cli.interrupted is not None and cli.trainer.is_global_zero:
         print(f"going on with the interrupted run {cli.interrupted.parent}", flush=True)

@@ -289,12 +289,18 @@ def main(argv: Sequence[str]) -> int:
     if not argv or argv[0] in ("-h", "--help"):
         print(__doc__)
         print("ajahr measure limb left-below-knee=0.4 --stature 1.72     a residual limb in millimetres")
-        print("ajahr measure hka --help and ajahr measure limb --help tell the options.")
+        print("ajahr measure detector data/hmr/val --keypoints vitpose      how a detector treats lost limbs")
+        print("ajahr measure hka --help (limb, detector likewise) tells the options.")
         return 0
     if argv[0] == "limb":
         return _limb(argv[1:])
+    if argv[0] == "detector":
+        from ajahr.cli.measure_detector import main as detector
+
+        return detector(argv[1:])
     if argv[0] != "hka":
-        raise UserError(f"'{argv[0]}' is nothing to measure{did_you_mean(argv[0], ['hka', 'limb'])}")
+        known = ["hka", "limb", "detector"]
+        raise UserError(f"'{argv[0]}' is nothing to measure{did_you_mean(argv[0], known)}")
     parser = Parser(prog="ajahr measure hka", description=(hka.__doc__ or "").split("\n\n")[0])
     parser.add_argument("images", type=Path, nargs="+", help="photographs, or a folder of them")
     parser.add_argument("--config", action="config", help="a YAML file with these options")

@@ -73,8 +73,7 @@ class DatasetSpec:
             if not len(table):
                 raise UserError(f"{table.name}: nobody in it; check the files and their filters")
             if table.dropped:
-                left_out = ", ".join(f"{count} x {reason}" for reason, count in table.dropped.items())
-                _LOG.info("%s: %d people; left out: %s", table.name, len(table), left_out)
+                _LOG.info("%s: %d people; left out: %s", table.name, len(table), _left_out(table))
         return tables
 
     def _function(self) -> Any:
@@ -91,6 +90,14 @@ class DatasetSpec:
             said = " ".join(str(error).split())
             raise UserError(f"arguments of the reader {self.reader}: {said}; it takes {known}") from error
         return dict(vars(parser.instantiate(values)))
+
+
+def _left_out(table: PeopleTable) -> str:
+    """What a reader left out and why, each reason with the first it met."""
+    return "; ".join(
+        f"{count} x {reason}" + (f", first {table.examples[reason]}" if reason in table.examples else "")
+        for reason, count in table.dropped.items()
+    )
 
 
 def _by_size(weight: float, parts: list[PeopleTable]) -> list[float]:

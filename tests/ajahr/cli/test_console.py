@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -250,3 +251,19 @@ def test_other_complaints_become_one_line(message, told):
 
 def test_nearest_of_nothing():
     assert did_you_mean("a", []) == "; --help tells what there is"
+
+
+def test_what_is_logged_is_told_once_and_by_the_first_rank(capsys: pytest.CaptureFixture[str]) -> None:
+    logger = logging.getLogger("ajahr")
+    handlers, level = list(logger.handlers), logger.level
+    try:
+        console.tell_log()
+        console.tell_log()
+        logging.getLogger("ajahr.somewhere").info("%d people left out", 3)
+        assert capsys.readouterr().err == "3 people left out\n"
+        console.tell_log(rank=1)
+        logging.getLogger("ajahr.somewhere").info("again")
+        logging.getLogger("ajahr.somewhere").warning("a broken picture")
+        assert capsys.readouterr().err == "a broken picture\n"
+    finally:
+        logger.handlers[:], logger.level = handlers, level

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import logging
 from pathlib import Path
 
 import pytest
 import torch
 from fake_dataset import write_dataset
+from fake_people import hmr2_person, hmr2_sample, write_tar
 
 from ajahr.data.hmr.augmentation import AugmentationConfig
 from ajahr.data.hmr.detector_noise import DetectorNoise
@@ -115,6 +117,22 @@ def test_missing_data(folder: Path, tmp_path: Path) -> None:
         HmrDataModule(train=[spec(folder)]).setup("validate")
     with pytest.raises(UserError, match="nobody in it"):
         DatasetSpec("shards", {"folder": str(folder), "splits": ["test"]}).open()
+
+
+def test_what_a_damaged_tar_costs_is_counted_and_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    members: dict[str, bytes] = {}
+    for number in range(3):
+        members |= hmr2_sample(f"part/{number}", hmr2_person(number))
+    path = tmp_path / "000000.tar"
+    write_tar(path, members)
+    path.write_bytes(path.read_bytes().replace(b"part/1.jpg", b"part/1.jpX", 1))  # a header with a wrong sum
+    with caplog.at_level(logging.INFO):
+        (table,) = DatasetSpec("hmr2_tars", {"tars": str(path), "name": "set"}).open()
+    assert [table.key(n) for n in range(len(table))] == ["set/part/0/0", "set/part/2/0"]
+    assert "2 people" in caplog.text and "1 x damaged_header, first" in caplog.text
+    assert "000000.tar" in caplog.text
 
 
 @pytest.mark.parametrize("place", READERS.values())
