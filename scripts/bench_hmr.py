@@ -294,14 +294,14 @@ def on_gpu(
         rate = rates[whole.name.split(", ")[1]]
         table.add_row(
             whole.name,
-            f"{work / whole.best / 1e12:.1f}",
-            f"{work / vit_alone.best / 1e12:.1f}",
+            f"{work / whole.best / 1e12:.3g}",
+            f"{work / vit_alone.best / 1e12:.3g}",
             f"{100 * work / whole.best / rate:.0f} % ({100 * work / vit_alone.best / rate:.0f} %)",
             f"{100 * max(1 - vit_alone.best / whole.best, 0):.1f} %",
         )
     console.print(table)
     console.print(
-        ", ".join(f"a product in {name}: {rate / 1e12:.1f} TFLOP/s" for name, rate in rates.items())
+        ", ".join(f"a product in {name}: {rate / 1e12:.3g} TFLOP/s" for name, rate in rates.items())
     )
 
 

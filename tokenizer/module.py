@@ -9,6 +9,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from jaxtyping import Float
+from pytorch_lightning.plugins.precision import MixedPrecision
 from torch import Tensor, nn
 
 from tokenizer.checkpoints import read_checkpoint
@@ -184,7 +185,7 @@ class TokenizerModule(pl.LightningModule):
             self.learning_rate,
             self.betas,
             weight_decay=self.weight_decay,
-            fused=True,
+            fused=may_fuse(self._trainer),
         )
         # a plain function: what else is callable, LambdaLR would put into the checkpoint
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: self.learning_rate_factor(step))
@@ -202,6 +203,17 @@ class TokenizerModule(pl.LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.tokenizer.config.require_equal(_config_of(checkpoint, "the checkpoint"), "the checkpoint")
+
+
+def may_fuse(trainer: pl.Trainer | None) -> bool:
+    """Whether the optimiser may be a fused one: Lightning refuses to clip its gradients under mixed precision.
+
+    Args:
+        trainer: of the run; None, or one that is not there yet, may.
+    """
+    if trainer is None or not trainer.gradient_clip_val:
+        return True
+    return not isinstance(trainer.precision_plugin, MixedPrecision)
 
 
 def load_trained(path: str | Path) -> PoseTokenizer:

@@ -35,6 +35,7 @@ from ajahr.training.hmr_validation import Meter, person_errors
 from ajahr.training.loss_watch import LossWatch
 from ajahr.training.residual_validation import ResidualMeter
 from tokenizer.checkpoints import read_checkpoint
+from tokenizer.module import may_fuse
 
 _STAMP = "regressor"
 _STATE_PREFIX = "regressor."
@@ -237,7 +238,8 @@ class HmrModule(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         groups = parameter_groups(self.regressor, self.weight_decay, everything=self.decay_norms_and_biases)
-        optimizer = torch.optim.AdamW(groups, self.learning_rate, self.betas, fused=True)
+        fused = may_fuse(self._trainer)
+        optimizer = torch.optim.AdamW(groups, self.learning_rate, self.betas, fused=fused)
         # a plain function: what else is callable, LambdaLR would put into the checkpoint
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: self.learning_rate_factor(step))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -15,7 +15,7 @@ from tokenizer.config import TokenizerConfig
 from tokenizer.datamodule import BankSpec, PoseBatch, PoseDataModule
 from tokenizer.errors import InputError
 from tokenizer.losses import LossWeights, area_vertex_weights
-from tokenizer.module import TokenizerModule, load_trained
+from tokenizer.module import TokenizerModule, load_trained, may_fuse
 from tokenizer.rotations import geodesic_angle, rotmat_to_rot6d
 from tokenizer.sampling import PartNoise
 
@@ -230,3 +230,14 @@ def test_checkpoints_load_as_tokenizers_and_only_into_their_own_shape(
     torch.save({"state_dict": {}}, tmp_path / "other.ckpt")
     with pytest.raises(InputError, match="not one of a pose tokenizer"):
         load_trained(tmp_path / "other.ckpt")
+
+
+def test_mixed_precision_with_clipped_gradients(tmp_path: Path, tiny: TokenizerConfig, data) -> None:
+    """Lightning refuses to clip the gradients of a fused optimiser there."""
+    losses = Losses()
+    trainer = _trainer(tmp_path, 2, precision="bf16-mixed", gradient_clip_val=1.0, callbacks=[losses])
+    assert not may_fuse(trainer) and may_fuse(_trainer(tmp_path, 2, gradient_clip_val=1.0))
+    trainer.fit(_module(tiny), data())
+    assert (
+        len(losses.seen) == 2 and np.isfinite([np.frombuffer(one, np.float32) for one in losses.seen]).all()
+    )

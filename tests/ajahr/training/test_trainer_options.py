@@ -1,8 +1,9 @@
-"""Two CPU processes by DDP: they share the stream without repeats or gaps and end with the same weights."""
+"""What runs are run with: two processes by DDP, which share the stream without repeats or gaps; bf16 and clipping."""
 
 from __future__ import annotations
 
 import csv
+import os
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,8 @@ from ajahr.cli.main import main
 from ajahr.data.batch import Batch
 from ajahr.training.hmr_module import HmrModule
 
-pytestmark = pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="the ranks are forked")
 
-
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the ranks are forked")
 def test_ranks_share_the_stream_and_the_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = str(write_run(tmp_path))
     step = HmrModule.training_step
@@ -52,3 +52,12 @@ def test_ranks_share_the_stream_and_the_weights(tmp_path: Path, monkeypatch: pyt
         csv.DictReader((tmp_path / "two" / "out" / "version_0" / "metrics.csv").read_text().splitlines())
     )
     assert any(row.get("val/pa_mpjpe_mm") for row in rows), "validated by both, written by one"
+
+
+def test_mixed_precision_with_clipped_gradients(tmp_path: Path) -> None:
+    argv = ["fit", "--config", str(write_run(tmp_path)), "--output", str(tmp_path / "out")]
+    argv += ["--trainer.precision", "bf16-mixed", "--trainer.gradient_clip_val", "1.0"]
+    assert main([*argv, "--trainer.max_steps", "2", "--trainer.val_check_interval", "2"]) == 0
+    rows = list(csv.DictReader((tmp_path / "out" / "version_0" / "metrics.csv").read_text().splitlines()))
+    losses = [float(row["train/total"]) for row in rows if row["train/total"]]
+    assert len(losses) == 2 and all(0 < loss < 1e3 for loss in losses)
