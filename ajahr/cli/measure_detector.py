@@ -8,10 +8,10 @@ Writes detector_noise.yaml, which `data.init_args.keypoints` of `ajahr fit` take
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import yaml
@@ -21,14 +21,20 @@ from ajahr.cli.console import Parser
 from ajahr.data.files import make_folder, write_atomic
 from ajahr.data.hmr.detector_noise import DetectorNoise, pattern_leak
 from ajahr.data.hmr.detector_rates import measured_rates
+from ajahr.data.hmr.samples import PeopleTable
 from ajahr.data.readers.shards import read_shards
 from ajahr.errors import UserError
 from ajahr.progress import Progress
 from ajahr.render.contact_sheet import save_contact_sheet
 
+if TYPE_CHECKING:
+    from ajahr.inference.measure_detector import Finder
+
 RATES = "detector_noise.yaml"
 SHEET = "detector.png"
 _TILES = 24
+_OVERLAP = 0.3
+"""Least intersection over union of a person's box and a found one."""
 
 
 def detector(
@@ -70,7 +76,10 @@ def detector(
     with Progress().bar("people", len(chosen)) as tick:
         looks = look(table, find, people=chosen, least=min_confidence, tiles=_TILES, tick=tick)
     rates = measured_rates(looks.found, looks.truth, looks.absent, looks.covered)
-    text = yaml.safe_dump(_plain(asdict(rates)), sort_keys=False)
+    values = _plain(asdict(rates))
+    first, second, _ = values["end_lengths"]
+    values["end_lengths"][2] = round(1 - first - second, 4)  # rounded, they still sum to 1
+    text = yaml.safe_dump(values, sort_keys=False)
     head = f"# {keypoints.name} on {len(looks)} people of {Path(dataset).name}, by `ajahr measure detector`\n"
     write_atomic(output / RATES, (head + text).encode())
     sheet = save_contact_sheet(
@@ -81,23 +90,23 @@ def detector(
     return rates
 
 
-def _model(folder: Path, device: str) -> Callable[..., np.ndarray]:
+def _model(folder: Path, device: str) -> Finder:
     from ajahr.inference.external import pick_device
     from ajahr.inference.limb_points import Keypoints25, is_keypoints25
     from ajahr.inference.vitpose import VitPoseKeypoints
 
     where = pick_device(device)
-    return (
+    found = (
         Keypoints25(folder, device=where)
         if is_keypoints25(folder)
         else VitPoseKeypoints(folder, device=where)
     )
+    return lambda _, image, boxes: found(image, boxes)
 
 
-def _given(file: Path, table: Any, chosen: np.ndarray) -> tuple[np.ndarray, Callable[..., np.ndarray]]:
+def _given(file: Path, table: PeopleTable, chosen: np.ndarray) -> tuple[np.ndarray, Finder]:
     """Found keypoints by picture; only people of pictures that the file names are measured."""
     from ajahr.inference.given import GivenPeople
-    from ajahr.inference.measure_detector import boxes_of
     from ajahr.inference.people import People, match_keypoints
 
     given = GivenPeople(file)
@@ -107,16 +116,12 @@ def _given(file: Path, table: Any, chosen: np.ndarray) -> tuple[np.ndarray, Call
         raise UserError(
             f"{file}: names not one picture of {table.name} ({names[0]} is one); give what a detector found in them"
         )
-    chosen = chosen[named]
-    # boxes tell the picture: the finder is asked with those of one picture at a time
-    pictures = {boxes_of(table.rows[[row]]).astype(np.float32).tobytes(): name
-                for row, name in zip(chosen, np.array(names)[named], strict=True)}  # fmt: skip
 
-    def find(image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-        found = given.of(Path(pictures[boxes[:1].tobytes()])) or People.nobody()
-        return match_keypoints(People.of(boxes), found, least=0.3).keypoints
+    def find(name: str, image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+        found = given.of(Path(name)) or People.nobody()
+        return match_keypoints(People.of(boxes), found, least=_OVERLAP).keypoints
 
-    return chosen, find
+    return chosen[named], find
 
 
 def _plain(values: Any) -> Any:

@@ -21,9 +21,13 @@ from ajahr.data.hmr.pictures import decode_reduced
 from ajahr.data.hmr.samples import BPAC_J44, PeopleTable
 from ajahr.data.images import ImageError
 from ajahr.geometry.crops import crop_affine
-from ajahr.inference.people import KeypointFinder
 from ajahr.render.overlay import LIMB_COLOURS, RESIDUAL_COLOUR
 
+Finder = Callable[
+    [str, UInt8[np.ndarray, "height width 3"], Float[np.ndarray, "people 4"]],
+    Float[np.ndarray, "people 17 3"],
+]
+"""COCO's 17 keypoints (px, confidence) of boxes, from a picture's name, the picture and the boxes (px)."""
 _BOX_MARGIN = 1.2
 """By which datasets enlarge boxes before they are made square (facts 3.8); detectors want the box itself."""
 _ASPECT = 0.75
@@ -60,7 +64,7 @@ def boxes_of(rows: np.ndarray) -> Float[np.ndarray, "people xyxy=4"]:
 
 def look(
     table: PeopleTable,
-    find: KeypointFinder,
+    find: Finder,
     *,
     people: np.ndarray | None = None,
     least: float = 0.3,
@@ -88,7 +92,8 @@ def look(
     truth, absent, covered = known(table.rows[chosen])
     for places, image in _by_picture(table, chosen, broken, good, tick):
         rows = table.rows[chosen[places]]
-        points = find(image, boxes_of(rows).astype(np.float32))[:, list(BPAC_KEYPOINTS)]
+        name = bytes(rows["image"][0]).decode()
+        points = find(name, image, boxes_of(rows).astype(np.float32))[:, list(BPAC_KEYPOINTS)]
         found[places, :, :2] = (points[..., :2] - rows["center"][:, None]) / rows["side"][:, None, None]
         found[places, :, 2] = points[..., 2]
         found[places] *= found[places, :, 2:] > least
