@@ -41,7 +41,8 @@ def report(summary: Summary, console: Console) -> None:
     for note in summary.notes:
         console.print(note, markup=False)
     people = f"{summary.people} {'person' if summary.people == 1 else 'people'}"
-    done = f"{summary.pictures} {summary.unit} predicted: {people}, {summary.amputees} with limb loss"
+    unit = summary.unit.removesuffix("s") if summary.pictures == 1 else summary.unit
+    done = f"{summary.pictures} {unit} predicted: {people}, {summary.amputees} with limb loss"
     if summary.empty:
         done += f"; nobody in {summary.empty}"
     if summary.skipped:

@@ -1,9 +1,10 @@
-"""People given in a JSON file. Four forms are read::
+"""People given in a JSON file. Five forms are read::
 
     {"street.jpg": [[x0, y0, x1, y1], ...], ...}                                      boxes
     {"street.jpg": [{"bbox_xyxy": [...], "keypoints": [[x, y, confidence] x 17], "score": 1}, ...], ...}
     {"images": [...], "annotations": [...], ...}                                      COCO annotations
     [{"image_id": 785, "bbox": [x, y, w, h], "score": 0.98, "keypoints": [51 numbers]}, ...]   COCO results
+    [{"image": "1.jpg", "joints": [[x, y] x 16], "joints_vis": [...], "center": [...], "scale": 2.1}, ...]   MPII
 
 Keypoints may be LDPose's 25 (75 numbers): the last eight are ends of residual limbs.
 
@@ -23,12 +24,13 @@ import numpy as np
 from ajahr.anatomy import COCO17, LDPOSE25
 from ajahr.data.images import LoadedImage
 from ajahr.data.readers.coco import read_coco
-from ajahr.data.readers.people import Photo, load_json, numbers
+from ajahr.data.readers.mpii import read_mpii
+from ajahr.data.readers.people import AnnotatedPhotos, Photo, load_json, numbers
 from ajahr.errors import UserError
 from ajahr.geometry.crops import box_from_points
 from ajahr.inference.people import People
 
-_WHAT = 'people as JSON: {"street.jpg": [[x0, y0, x1, y1]]}, COCO annotations or COCO results'
+_WHAT = 'people as JSON: {"street.jpg": [[x0, y0, x1, y1]]}, COCO annotations or results, or MPII'
 _COCO_CENTRE = 0.5  # COCO's keypoints name a pixel, whose centre lies half a pixel further
 
 
@@ -51,14 +53,14 @@ class GivenPeople:
         self._photos: dict[Path, Photo] = {}
         document = load_json(self.path, _WHAT)
         if isinstance(document, dict) and "annotations" in document and "images" in document:
-            found = read_coco(self.path, self._images)
-            self._photos = {photo.path.resolve(): photo for photo in found.photos}
-            self.dropped += found.dropped_people
+            self._read_annotated(read_coco(self.path, self._images))
         elif isinstance(document, dict) and all(isinstance(value, list) for value in document.values()):
             for name, entries in document.items():
                 self._people[_plain(name)] = self._gather([self._own(entry) for entry in entries])
         elif isinstance(document, list) and all(isinstance(e, dict) and "image_id" in e for e in document):
             self._read_results(document)
+        elif isinstance(document, list) and all(isinstance(e, dict) and "joints" in e for e in document):
+            self._read_annotated(read_mpii(self.path, self._images))
         else:
             raise UserError(f"{self.path}: none of the forms that are read; give {_WHAT}")
         if self.dropped and not len(self):
@@ -98,6 +100,10 @@ class GivenPeople:
             if person.keypoints_coco17 is not None:
                 row[:, :2], row[:, 2] = person.keypoints_coco17[:, :2], person.keypoint_confidence
         return People.of([person.bbox_xyxy.tolist() for person in found], None, keypoints)
+
+    def _read_annotated(self, found: AnnotatedPhotos) -> None:
+        self._photos = {photo.path.resolve(): photo for photo in found.photos}
+        self.dropped += found.dropped_people
 
     def _read_results(self, document: list[dict[str, Any]]) -> None:
         rows: defaultdict[str, list[Any]] = defaultdict(list)

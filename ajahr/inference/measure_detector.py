@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
+from typing import cast
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
@@ -131,7 +132,7 @@ def _by_picture(
 
     for _, group in groupby(sorted(range(len(chosen)), key=picture), key=picture):
         places = np.array(list(group))
-        row = table.rows[chosen[places[0]]]
+        row = cast(np.void, table.rows[chosen[places[0]]])
         try:
             data = table.pictures.read(row)
             image, _ = decode_reduced(data, 1, table.pictures.where(row), int(row["quarter_turns"]))

@@ -23,7 +23,7 @@ from ajahr.inference.limb_ends import LimbEnd
 from ajahr.inference.meshes import LimbCutter
 from ajahr.inference.person import Person
 from ajahr.render.compositing import composite_over
-from ajahr.render.overlay import RESIDUAL_COLOUR, draw_box, draw_label
+from ajahr.render.overlay import RESIDUAL_COLOUR, draw_box, draw_label, label_size
 from ajahr.render.rasterizer import NEAR, Lighting, Rasterizer
 
 MAX_PICTURE = 1600
@@ -61,14 +61,20 @@ class Painter:
         for person in sorted(people, key=lambda one: -float(one.translation[2])):
             self._draw(out, _mesh_vertices(person) + person.translation, view, person)
         line = max(12, round(max(out.shape[:2]) / 55))
+        plates: list[tuple[int, int, int, int]] = []
+        for person in people if len(people) > 1 else ():
+            out = draw_box(out, person.bbox_xyxy * np.float32(scale))
         for person in people:
             box = person.bbox_xyxy * np.float32(scale)
             words = caption(person)
             if len(people) > 1:  # a crowd has no room for percentages
-                out = draw_box(out, box)
                 words = f"{person.number}: {person.limbs_in_words}".replace(", ", "\n")
             above = 1.3 * line * words.count("\n") + 1.7 * line
-            _label(out, words, float(box[0]), float(box[1]) - above, line)
+            plate = _free_plate(
+                label_size(words, line), float(box[0]), float(box[1]) - above, out.shape[:2], plates
+            )
+            plates.append(plate)
+            _label(out, words, plate[0], plate[1], line)
             _draw_ends(out, person, scale)
         return out
 
@@ -223,6 +229,30 @@ def _bounds(vertices, focal, cx, cy, weak, near):
             low_x, high_x = min(low_x, x), max(high_x, x)
             low_y, high_y = min(low_y, y), max(high_y, y)
     return low_x, low_y, high_x, high_y
+
+
+def _free_plate(
+    size: tuple[int, int],
+    x: float,
+    y: float,
+    picture: Sequence[int],
+    taken: Sequence[tuple[int, int, int, int]],
+) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of a label wanted at x, y: inside the picture, below what it would cover.
+
+    Where a crowd leaves no room below, it lies where it was wanted.
+    """
+    (wide, tall), (height, width) = size, picture
+    left = round(min(max(x, 0), max(width - wide, 0)))
+    wanted = top = round(min(max(y, 0), max(height - tall, 0)))
+    while covered := [
+        b for a, t, r, b in taken if left < r and a < left + wide and top < b and t < top + tall
+    ]:
+        top = max(covered)
+        if top + tall > height:
+            top = wanted
+            break
+    return left, top, left + wide, top + tall
 
 
 def _label(out: UInt8[np.ndarray, "height width 3"], text: str, x: float, y: float, line: int) -> None:

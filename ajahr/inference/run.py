@@ -299,7 +299,9 @@ def _run_pictures(
 ) -> None:
     pictures = Pictures.of(source, config.output, recursive=config.recursive)
     if pictures.ignored:
-        summary.notes.append(f"{pictures.ignored} other files in {source} were left alone")
+        count = pictures.ignored
+        many = "1 other file" if count == 1 else f"{count} other files"
+        summary.notes.append(f"{many} in {source} {'was' if count == 1 else 'were'} left alone")
     captions: dict[str, str] = {}
     todo = []
     for picture in pictures.found:
@@ -422,5 +424,10 @@ def _run_video(
     summary.empty = 0 if result.tracks else result.frames
     if result.damaged:
         shown = ", ".join(map(str, result.damaged[:12])) + (" ..." if len(result.damaged) > 12 else "")
-        summary.notes.append(f"{len(result.damaged)} damaged frames were left out: {shown}")
+        many = (
+            "1 damaged frame was"
+            if len(result.damaged) == 1
+            else f"{len(result.damaged)} damaged frames were"
+        )
+        summary.notes.append(f"{many} left out: {shown}")
     summary.files = [path] + ([result.overlay] if result.overlay else [])

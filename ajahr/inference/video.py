@@ -266,7 +266,10 @@ class VideoPredictor:
                 for index, pixels in again:
                     if max_frames is not None and index >= max_frames:
                         return
-                    if pixels is not None:
+                    if pixels is None:
+                        for track, sighting in redo.get(index, ()):
+                            self._carry_on(track, sighting)
+                    else:
                         if redo.get(index):
                             self._regress(pixels, redo[index])
                         yield index, pixels
@@ -301,6 +304,13 @@ class VideoPredictor:
             sighting.pose_rotmat, sighting.crop_camera = found.pose_rotmat[k], found.crop_camera[k]
             sighting.betas = found.betas[k]
             sighting.centre, sighting.side = crops.centres[k], float(crops.sides[k])
+
+    def _carry_on(self, track: PersonTrack, sighting: Sighting) -> None:
+        """A sighting in a frame that cannot be read: as in the frame before, where the boxes in between are."""
+        before = [one for one in track.sightings if one.frame < sighting.frame][-1]
+        sighting.amputee = before.amputee
+        sighting.pose_rotmat, sighting.crop_camera = before.pose_rotmat, before.crop_camera
+        self._posed(track, sighting)
 
     def _posed(self, track: PersonTrack, sighting: Sighting) -> Person:
         """The person of a sighting with the track's limbs and shape; fills the sighting's 3D."""

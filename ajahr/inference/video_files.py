@@ -21,7 +21,8 @@ def track_arrays(track: PersonTrack, result: VideoResult) -> dict[str, np.ndarra
 
     =================== ============= ==============================================================
     frame               (n,)          number in the video, from 0
-    filled              (n,)          True: between two sightings, from boxes on a straight line
+    filled              (n,)          True: between two sightings, from boxes on a straight line; where the
+                                      frame cannot be read, in the pose of the frame before
     bbox_xyxy, score    (n, 4), (n,)
     keypoints_coco17    (n, 17, 3)    what BPAC-Net was told: x, y, confidence
     limb_levels         (4,)          one answer for the whole track, in `ajahr.anatomy.Limb` order

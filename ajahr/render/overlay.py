@@ -192,14 +192,23 @@ def draw_label(
     size = size or max(11, round(min(height, width) / 22))
     canvas = Image.fromarray(image)
     draw = ImageDraw.Draw(canvas, "RGBA")
-    pad = max(2, size // 4)
-    box = draw.multiline_textbbox((0, 0), text, font=font(size))
-    w, h = int(box[2]) + 2 * pad, int(box[3]) + 2 * pad
+    pad = _pad(size)
+    w, h = label_size(text, size)
     x = round(min(max(at_px[0], 0), max(width - w, 0)))
     y = round(min(max(at_px[1], 0), max(height - h, 0)))
     draw.rounded_rectangle((x, y, x + w - 1, y + h - 1), radius=pad, fill=(20, 20, 20, 190))
     draw.multiline_text((x + pad, y + pad), text, fill=colour, font=font(size))
     return np.array(canvas)
+
+
+def label_size(text: str, size: int) -> tuple[int, int]:
+    """Width and height (px) of `draw_label`'s plate for a text, its lines ``size`` px high."""
+    box = ImageDraw.Draw(Image.new("RGB", (1, 1))).multiline_textbbox((0, 0), text, font=font(size))
+    return int(box[2]) + 2 * _pad(size), int(box[3]) + 2 * _pad(size)
+
+
+def _pad(size: int) -> int:
+    return max(2, size // 4)
 
 
 @cache

@@ -63,3 +63,4 @@ def test_options_from_a_file(photos, weights, tmp_path, capsys):
     (tmp_path / "predict.yaml").write_text(f"weights: {weights}\nmesh: none\noutput: elsewhere\n")
     assert main(["predict", "photos/a.jpg", "--config", "predict.yaml", "--picture", "false"]) == 0
     assert sorted(p.name for p in (tmp_path / "elsewhere").iterdir()) == ["a.json", "run.json"]
+    assert "1 picture predicted: 1 person" in capsys.readouterr().out

@@ -82,6 +82,17 @@ def test_coco_annotations_of_a_turned_picture(folder):
     assert people.boxes_xyxy.tolist() == [[100 - 42, 1, 100 - 2, 31]]  # a quarter turn, at full size
 
 
+def test_mpii_annotations(folder):
+    joints = [[11 + k, 21 + 2 * k] for k in range(16)]
+    entry = {"image": "street.jpg", "joints": joints, "joints_vis": [1] * 15 + [0], "center": [18, 36]}
+    found = given(folder, [entry | {"scale": 0.2}, entry | {"scale": 0}])
+    people = found.of(folder / "street.jpg", load_image(folder / "street.jpg"))
+    assert len(people) == 1 and found.dropped == {"bad_keypoints": 1}
+    assert people.keypoints[0, 16].tolist() == [10.5, 20.5, 1]  # right ankle; MPII counts pixels from one
+    assert people.keypoints[0, 9].tolist() == [0, 0, 0]  # left wrist, not placed
+    assert np.allclose(people.boxes_xyxy[0, :2], [10.5 - 2, 20.5 - 2])
+
+
 def test_coco_annotations_of_another_picture(folder):
     found = given(folder, coco(width=300))
     with pytest.raises(UserError, match="another size"):

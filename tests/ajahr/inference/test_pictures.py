@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from puppet import ELBOW, HIP, INTACT, picture
 
-from ajahr.inference.pictures import MAX_PICTURE, MAX_TILES, caption, encode_jpeg, fit
+from ajahr.inference.pictures import MAX_PICTURE, MAX_TILES, _free_plate, caption, encode_jpeg, fit
 from ajahr.render.overlay import RESIDUAL_COLOUR
 
 
@@ -105,6 +105,18 @@ def test_pictures_of_any_shape(model, size):
     drawn = result.picture()
     assert max(result.overlay().shape[:2]) <= MAX_PICTURE and drawn.shape[0] == result.overlay().shape[0]
     assert encode_jpeg(drawn)[:2] == b"\xff\xd8"
+
+
+def test_labels_do_not_cover_each_other():
+    taken, size = [], (50, 20)
+    for x, y in ((10, 5), (40, 12), (10, 30), (200, 0), (-9, -9)):
+        taken.append(_free_plate(size, x, y, (120, 100), taken))
+    assert taken[:2] == [(10, 5, 60, 25), (40, 25, 90, 45)] and taken[2][1] == 45  # one below the other
+    for k, (a, t, r, b) in enumerate(taken):
+        assert a >= 0 and t >= 0 and r <= 100 and b <= 120 and (r - a, b - t) == size
+        for c, u, s, d in taken[:k]:
+            assert r <= c or s <= a or b <= u or d <= t
+    assert _free_plate(size, 0, 0, (30, 100), [(0, 0, 100, 20)])[:2] == (0, 0), "no room: where it was wanted"
 
 
 def test_fit_copies_what_fits():

@@ -8,7 +8,7 @@ from ajahr.inference.frames import VideoFile
 from ajahr.inference.given import GivenPeople
 from ajahr.inference.predictor import AJAHR
 from ajahr.inference.video import VideoPredictor
-from ajahr.inference.video_files import save_video_result
+from ajahr.inference.video_files import save_video_result, track_arrays
 
 SIZE = (160, 120)
 
@@ -102,6 +102,12 @@ def test_a_damaged_frame_is_named_and_the_track_goes_on(model, tmp_path, capfd):
     frames = [one.frame for one in track.sightings]
     assert frames[0] == 0 and frames[-1] >= 27 and set(result.damaged) < set(frames)  # filled in between
     assert result.frames == len(frames) - len(result.damaged)
+    for before, one in zip(track.sightings, track.sightings[1:], strict=False):
+        assert one.joints.any() and one.translation[2] > 0  # also where there is nothing to see
+        if one.frame in result.damaged:
+            assert one.filled and np.array_equal(one.pose_rotmat, before.pose_rotmat)
+    projected = track_arrays(track, result)["keypoints_2d"]
+    assert np.isfinite(projected).all()
 
 
 def test_nobody_in_a_video(puppet, tmp_path):
