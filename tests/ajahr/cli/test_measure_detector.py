@@ -54,7 +54,7 @@ def test_rates_become_a_config(
     argv = ["measure", "detector", str(folder), "--keypoints", str(answers(folder, invented=invented))]
     assert main([*argv, "--output", str(out)]) == 0
     written = yaml.safe_load((out / RATES).read_text())
-    rates = DetectorNoise(**written)
+    rates = DetectorNoise(**{k: tuple(v) if isinstance(v, list) else v for k, v in written.items()})
     assert rates.mode == "detector" and rates.jitter < 1e-3 and rates.missed < 0.05
     assert rates.hallucinate_all > 0.9 if invented else rates.hallucinate_all < 0.1
     picture = cv2.imread(str(out / SHEET))
