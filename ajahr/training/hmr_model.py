@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ajahr.body.body import Body
 from ajahr.body.data import load_body
@@ -33,6 +33,7 @@ class ModelSpec:
         bpac_inputs: What it sees (Table 4b).
         bpac_cross_attention: Whether the decoder attends to its token (Table B).
         keypoint_noise: Noise on its keypoints, percent (Table 4a).
+        single: One of AJAHR's two tokenizers for everybody, instead of the switch (Table 4e).
         drop_path: Of the backbone; None: the preset's.
         checkpointing: Recompute the backbone's blocks in the backward pass: less memory, more time.
         residual_head: Whether it regresses the ends of residual limbs; None: the preset's.
@@ -45,6 +46,7 @@ class ModelSpec:
     bpac_inputs: BpacInputs = "image+keypoints"
     bpac_cross_attention: bool = True
     keypoint_noise: float = 0.0
+    single: Literal["amputee", "intact"] | None = None
     drop_path: float | None = None
     checkpointing: bool = False
     residual_head: bool | None = None
@@ -54,7 +56,10 @@ class ModelSpec:
         """The regressor's config."""
         if self.whole is not None:
             return self.whole
-        config = RegressorConfig.preset(self.preset, pose_head=self.pose_head)
+        if self.single is not None and self.pose_head != "ajahr":
+            raise UserError(f"model.single is given, but the pose head {self.pose_head} has no two tokenizers")
+        head = self.pose_head if self.single is None else "tokenhmr"
+        config = RegressorConfig.preset(self.preset, pose_head=head)
         backbone = replace(config.backbone, checkpointing=self.checkpointing)
         if self.drop_path is not None:
             backbone = replace(backbone, drop_path=self.drop_path)
@@ -101,6 +106,8 @@ def build_regressor(
     trained = None
     if tokenizers is not None:
         wanted = spec.config().tokenizer_names
+        if spec.single is not None and spec.whole is None:
+            tokenizers = {"single": tokenizers[spec.single]} if spec.single in tokenizers else {}
         if missing := [name for name in wanted if name not in tokenizers]:
             raise UserError(
                 f"no tokenizer named {' or '.join(missing)}; the pose head {spec.config().pose_head} needs "

@@ -1,0 +1,420 @@
+"""A recipe as steps: data, tokenizers, pretraining, then every model of a seed and its evaluation, seed by seed."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ajahr.errors import UserError
+from ajahr.evaluation.reproduction.recipe import MODELS, OURS, Recipe
+from ajahr.evaluation.reproduction.runner import Step, python
+from ajahr.training.step_timer import read_seconds_per_step
+
+SETS = ("train", "val", "test", "occluded")
+_RATE_STEPS = 25
+# guesses for the plan, on one core of a machine without a GPU
+_PICTURES_PER_S, _POSES_PER_S, _PEOPLE_PER_S, _S_PER_STEP = 40.0, 1200.0, 12.0, 0.9
+
+
+def make_steps(
+    recipe: Recipe, output: str | Path, *, device: str = "auto", threads: int = 1, jobs: int = 1
+) -> list[Step]:
+    """Everything to do, in an order in which it can be done.
+
+    Args:
+        output: Folder of the run.
+        device: ``auto``, ``cpu`` or ``cuda``, of trainings and evaluations.
+        threads: Of each process.
+        jobs: Steps side by side; steps that use several processes themselves take so many.
+
+    Raises:
+        UserError: a recipe or a YAML file of it that cannot be used.
+    """
+    recipe.check()
+    return _Plan(recipe, Path(output), device, threads, jobs).steps()
+
+
+class _Plan:
+    def __init__(self, recipe: Recipe, output: Path, device: str, threads: int, jobs: int) -> None:
+        self.recipe, self.output, self.threads, self.jobs = recipe, output, threads, jobs
+        accelerator = {"auto": "auto", "cpu": "cpu", "cuda": "gpu"}.get(device)
+        if accelerator is None:
+            raise UserError(f"device is '{device}'; give auto, cpu or cuda")
+        self.trainer = [f"--trainer.accelerator={accelerator}", "--trainer.devices=1"]
+        self.trainer += ["--trainer.enable_progress_bar=false"]
+        self.evaluator = [] if device == "auto" else [f"--device={device}"]
+
+    def steps(self) -> list[Step]:
+        recipe = self.recipe
+        found = [self._set(name) for name in SETS]
+        found += [self._disjoint(), self._poses()]
+        found += [self._tokenizer(name, config) for name, config in recipe.tokenizers.items()]
+        if recipe.pretraining is not None:
+            found.append(self._pretraining(recipe.pretraining))
+        if recipe.steps is None:
+            found.append(self._rate())
+        for seed in recipe.seeds:
+            found += [self._model(model, seed) for model in recipe.models]
+            found.append(self._evaluation(seed))
+        return found
+
+    # ------------------------------------------------------------------------------------------- data
+
+    def data(self, name: str) -> Path:
+        return self.output / "data" / name
+
+    def _set(self, name: str) -> Step:
+        recipe = self.recipe
+        images = getattr(recipe, f"{name}_images")
+        split = "test" if name == "occluded" else name
+        shares = ", ".join(f"{key}: {value}" for key, value in recipe.split_shares.items())
+        options = [
+            *recipe.synth_options,
+            f"--num_images={images}",
+            f"--split={split}",
+            f"--split_shares={{{shares}}}",
+            f"--seed={1 if name == 'occluded' else 0}",  # other people than the test set's
+            *(recipe.occluded_options if name == "occluded" else []),
+        ]
+        argv = ["generate", "--config", recipe.synth, "--output", self.data(name), *options]
+        argv += [f"--run.workers={self.jobs}"]
+        return Step(
+            f"data/{name}",
+            [python("-m", "synth.cli.main", *argv)],
+            settings={"config": _digest([recipe.synth]), "options": options},
+            alone=True,
+            minutes=images / _PICTURES_PER_S / self.jobs / 60 + 0.7,
+            about=f"{images} pictures",
+        )
+
+    def _disjoint(self) -> Step:
+        pairs = (("train", ("val", "test", "occluded")), ("val", ("test", "occluded")))
+        commands = [
+            python("-m", "synth.cli.main", "verify", self.data(one), "--against", *map(self.data, others))
+            for one, others in pairs
+        ]
+        people = self.recipe.train_images + self.recipe.val_images
+        return Step(
+            "data/disjoint",
+            commands,
+            tuple(f"data/{name}" for name in SETS),
+            again=True,
+            minutes=people / 150 / 60 + 0.2,
+            about="every file checked; no photograph, texture or body shared between train, val and test",
+        )
+
+    # ------------------------------------------------------------------------------------- tokenizers
+
+    def _poses(self) -> Step:
+        held_out = max(self.recipe.poses // 50, 64)
+        options = [f"--train={self.recipe.poses}", f"--val={held_out}", "--test=0"]
+        argv = ["prepare", "sampled", "--output", self.output / "poses", *options, f"--workers={self.jobs}"]
+        return Step(
+            "poses",
+            [python("-m", "ajahr.cli.main", *argv)],
+            settings={"options": options},
+            alone=True,
+            minutes=self.recipe.poses / _POSES_PER_S / self.jobs / 60 + 0.3,
+            about=f"{self.recipe.poses} poses for the tokenizers",
+        )
+
+    def _tokenizer(self, name: str, config: Path) -> Step:
+        bank = {split: f'[{{"path": "{self.output}/poses/sampled_{split}.safetensors"}}]' for split in ("train", "val")}
+        options = [
+            *self.recipe.tokenizer_options,
+            f"--data.init_args.train_intact={bank['train']}",
+            f"--data.init_args.train_amputee={bank['train']}",
+            f"--data.init_args.validation={bank['val']}",
+            f"--trainer.max_time={_max_time(self.recipe.tokenizer_minutes)}",
+        ]
+        folder = self.output / "tokenizers" / name
+        return self._fit(
+            f"tokenizers/{name}", folder, [config], options, ("poses",), minutes=self.recipe.tokenizer_minutes
+        )
+
+    def tokenizer(self, name: str) -> Path:
+        return newest(self.output / "tokenizers" / name, "checkpoints/best*.ckpt")
+
+    # ------------------------------------------------------------------------------------------ models
+
+    def _pretraining(self, config: Path) -> Step:
+        places = {"{train}": str(self.data("train")), "{val}": str(self.data("val"))}
+        options = [*self.recipe.pretraining_options, *self.recipe.pretraining_data]
+        for mark, place in places.items():
+            options = [option.replace(mark, place) for option in options]
+        minutes = _steps_of(config, options) * _S_PER_STEP / 2 / 60
+        return self._fit(
+            "pretraining", self.output / "pretraining", [config], options, ("data/disjoint",), minutes=minutes,
+            result=self.recipe.pretrained_weights,
+        )  # fmt: skip
+
+    def _model_options(self, model: str, seed: int) -> list[str]:
+        """What differs from the YAML, but for the length."""
+        sets = {
+            name: json.dumps([{"reader": "shards", "arguments": {"folder": str(self.data(name))}}])
+            for name in ("train", "val")
+        }
+        return [
+            f"--seed_everything={seed}",
+            f"--model.init_args.seed={seed}",
+            f"--data.init_args.seed={seed}",
+            f"--data.init_args.train={sets['train']}",
+            f"--data.init_args.validation={sets['val']}",
+            f"--data.init_args.batch_size={self.recipe.batch_size}",
+            f"--data.init_args.workers={self.recipe.workers}",
+            *self.recipe.model_options,
+        ]
+
+    def _late_options(self, model: str) -> list[str]:
+        """Those with paths that are there only when the steps before are done."""
+        of = {name: str(self.tokenizer(which)) for name, which in MODELS[model].tokenizers.items()}
+        options = [f"--model.init_args.tokenizers={json.dumps(of) if of else 'null'}"]
+        if self.recipe.pretraining is not None:
+            weights = newest(self.output / "pretraining", self.recipe.pretrained_weights)
+            options.append(f"--model.init_args.first.regressor={weights}")
+        return options
+
+    def _before_models(self) -> tuple[str, ...]:
+        first = ("pretraining",) if self.recipe.pretraining is not None else ()
+        return ("data/disjoint", *(f"tokenizers/{name}" for name in self.recipe.tokenizers), *first)
+
+    def _rate(self) -> Step:
+        folder = self.output / "rate"
+        configs = self.recipe.configs_of(OURS)
+        options = [
+            *self._model_options(OURS, 0),
+            f"--trainer.max_steps={_RATE_STEPS}",
+            f"--trainer.val_check_interval={_RATE_STEPS}",
+            "--trainer.limit_val_batches=0",
+            "--trainer.enable_checkpointing=false",
+            f"--trainer.callbacks=[{{class_path: ajahr.training.step_timer.StepTimer, init_args: {{path: {folder}/seconds.json}}}}]",
+        ]
+
+        def commands() -> list[list[str]]:
+            return [self._fit_command(folder, configs, [*options, *self._late_options(OURS)])]
+
+        return Step(
+            "rate",
+            commands,
+            self._before_models(),
+            {"configs": _digest(configs), "options": self._neutral(options)},
+            alone=True,
+            result=lambda: read_seconds_per_step(folder / "seconds.json"),
+            minutes=_RATE_STEPS * _S_PER_STEP / 60 + 0.3,
+            about="how many steps AJAHR makes in a minute",
+        )
+
+    def budget(self) -> int:
+        """Steps of every model: a multiple of the number of checks, so that the last one is at the end."""
+        recipe = self.recipe
+        steps = recipe.steps
+        if steps is None:
+            seconds = read_seconds_per_step(self.output / "rate" / "seconds.json")
+            steps = round(60 * recipe.minutes_per_model / seconds)
+        return max(steps // recipe.checks, 1) * recipe.checks
+
+    def _model(self, model: str, seed: int) -> Step:
+        recipe = self.recipe
+        folder = self.output / f"seed_{seed}" / model
+
+        def late() -> list[str]:
+            steps = self.budget()
+            length = [f"--trainer.max_steps={steps}", f"--trainer.val_check_interval={steps // recipe.checks}"]
+            return [*length, *self._late_options(model)]
+
+        minutes = recipe.minutes_per_model if recipe.steps is None else recipe.steps * _S_PER_STEP / 60
+        rate = ("rate",) if recipe.steps is None else ()
+        return self._fit(
+            f"seed_{seed}/{model}",
+            folder,
+            recipe.configs_of(model),
+            self._model_options(model, seed),
+            (*self._before_models(), *rate),
+            late=late,
+            minutes=minutes,
+            about=MODELS[model].about,
+            budget=recipe.steps or f"{recipe.minutes_per_model} minutes",
+            timed=True,
+        )
+
+    def weights(self, model: str, seed: int) -> Path:
+        """Of the end of its training: equal steps for all, chosen by nothing."""
+        return newest(self.output / f"seed_{seed}" / model, "checkpoints/last*.ckpt")
+
+    def _evaluation(self, seed: int) -> Step:
+        recipe = self.recipe
+
+        def commands() -> list[list[str]]:
+            models = [self.weights(model, seed) for model in recipe.models]
+            sets = [f"shards:{name}={self.data(name)}" for name in ("test", "occluded")]
+            argv = ["evaluate", "hmr", "--models", *models, "--datasets", *sets, "--keypoints=both"]
+            argv += ["--labels=both", "--output", evaluation_folder(self.output, seed), *self.evaluator]
+            return [python("-m", "ajahr.cli.main", *argv, *recipe.evaluate_options)]
+
+        people = 2 * len(recipe.models) * (recipe.test_images + recipe.occluded_images) * 1.3
+        return Step(
+            f"seed_{seed}/evaluation",
+            commands,
+            tuple(f"seed_{seed}/{model}" for model in recipe.models),
+            {"models": recipe.models, "options": recipe.evaluate_options},
+            again=True,
+            result=lambda: gathered(evaluation_folder(self.output, seed)),
+            minutes=people / _PEOPLE_PER_S / 60,
+            about="all models on the test set and on occluded intact people",
+        )
+
+    # --------------------------------------------------------------------------------------------- fit
+
+    def _fit(
+        self,
+        name: str,
+        folder: Path,
+        configs: Sequence[Path],
+        options: list[str],
+        after: tuple[str, ...],
+        *,
+        late: Any = None,
+        minutes: float,
+        about: str = "",
+        budget: object = None,
+        timed: bool = False,
+        result: str = "checkpoints/*.ckpt",
+    ) -> Step:
+        def commands() -> list[list[str]]:
+            return [self._fit_command(folder, configs, [*options, *(late() if late else [])], timed)]
+
+        settings: dict[str, object] = {"configs": _digest(configs), "options": self._neutral(options)}
+        if budget is not None:
+            settings["budget"] = budget
+        limit = self.budget if timed else lambda: _steps_of(configs[-1], options)
+        return Step(
+            name, commands, after, settings, minutes=minutes, about=about or f"{configs[-1]}",
+            result=lambda: newest(folder, result), progress=lambda: _progress(folder, limit),
+        )  # fmt: skip
+
+    def _fit_command(
+        self, folder: Path, configs: Sequence[Path], options: Sequence[str], timed: bool = False
+    ) -> list[str]:
+        argv = [word for config in configs for word in ("--config", str(config))]
+        argv += ["--output", str(folder), f"--threads={self.threads}", *self.trainer, *options]
+        if timed:
+            argv += ["--trainer.callbacks+=ajahr.training.step_timer.StepTimer"]
+            argv += [f"--trainer.callbacks.path={folder}/seconds.json"]
+        if checkpoint := checkpoint_to_continue(folder):
+            argv += ["--ckpt_path", str(checkpoint)]
+        return python("-m", "ajahr.cli.main", "fit", *argv)
+
+    def _neutral(self, options: Sequence[str]) -> list[str]:
+        """The same wherever the run's folder is."""
+        return [option.replace(str(self.output), "OUTPUT") for option in options]
+
+
+def gathered(folder: Path) -> Path:
+    """The report of an evaluation.
+
+    Raises:
+        UserError: there is none.
+    """
+    if not (folder / "hmr.json").is_file():
+        raise UserError(f"{folder}: no hmr.json in it, though the evaluation ended well")
+    return folder / "hmr.json"
+
+
+def evaluation_folder(output: Path, seed: int) -> Path:
+    return output / f"seed_{seed}" / "evaluation"
+
+
+# --------------------------------------------------------------------------------------------- on disk
+
+
+def versions(folder: Path) -> list[Path]:
+    """A run's version_0, version_1 ..., the newest first."""
+    found = [(int(match[1]), path) for path in folder.glob("version_*")
+             if (match := re.fullmatch(r"version_(\d+)", path.name))]  # fmt: skip
+    return [path for _, path in sorted(found, reverse=True)]
+
+
+def newest(folder: Path, pattern: str) -> Path:
+    """What matches in the newest version of a run that has it.
+
+    Raises:
+        UserError: none has.
+    """
+    for version in versions(folder):
+        if found := list(version.glob(pattern)):
+            return max(found, key=lambda path: path.stat().st_mtime_ns)
+    raise UserError(f"{folder}: no {pattern} in any run there; delete the marker of that step to run it again")
+
+
+def checkpoint_to_continue(folder: Path) -> Path | None:
+    """The newest checkpoint of an unfinished run; None for a new one, and where `ajahr fit` finds it itself."""
+    runs = versions(folder)
+    found = [path for run in runs for pattern in ("interrupted.ckpt", "checkpoints/last*.ckpt")
+             for path in run.glob(pattern)]  # fmt: skip
+    if not found:
+        return None
+    chosen = max(found, key=lambda path: path.stat().st_mtime_ns)
+    return None if chosen == runs[0] / "interrupted.ckpt" else chosen
+
+
+def _progress(folder: Path, limit: Any) -> str:
+    """How far a training run's table says it is."""
+    for version in versions(folder)[:1]:
+        try:
+            with (version / "metrics.csv").open(newline="") as file:
+                last = max((int(row["step"]) for row in csv.DictReader(file) if row.get("step")), default=0)
+        except (OSError, ValueError, KeyError):
+            return ""
+        try:
+            return f"step {last} of {limit()}"
+        except UserError:
+            return f"step {last}"
+    return ""
+
+
+def _digest(configs: Sequence[Path]) -> str:
+    """Of YAML files and of those they build on.
+
+    Raises:
+        UserError: one is not there.
+    """
+    digest = hashlib.sha256()
+    for config in configs:
+        try:
+            text = config.read_text()
+        except OSError as error:
+            raise UserError(f"{config}: cannot be read ({error.strerror}); run this beside configs/") from error
+        digest.update(text.encode())
+        values = yaml.safe_load(text)
+        if isinstance(values, dict) and values.get("base"):
+            digest.update(_digest([config.parent / str(values["base"])]).encode())
+    return digest.hexdigest()[:16]
+
+
+def _steps_of(config: Path, options: Sequence[str]) -> int:
+    """trainer.max_steps of a YAML file, or of the options; 0 if neither says."""
+    for option in reversed(options):
+        if option.startswith("--trainer.max_steps="):
+            return int(option.partition("=")[2])
+    try:
+        values = yaml.safe_load(config.read_text()) or {}
+    except OSError:
+        return 0
+    trainer = values.get("trainer")
+    if isinstance(trainer, str):
+        trainer = yaml.safe_load((config.parent / trainer).read_text())
+    if isinstance(trainer, dict) and "max_steps" in trainer:
+        return int(trainer["max_steps"])
+    return _steps_of(config.parent / str(values["base"]), ()) if values.get("base") else 0
+
+
+def _max_time(minutes: float) -> str:
+    seconds = round(60 * minutes)
+    return f"{seconds // 86400:02d}:{seconds // 3600 % 24:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
