@@ -1,0 +1,176 @@
+"""A recipe as commands: every training run is one that `ajahr fit` takes, and equal but for its model."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from ajahr.cli.fit import _JobCli
+from ajahr.errors import UserError
+from ajahr.evaluation.reproduction.recipe import MODELS, Recipe
+from ajahr.evaluation.reproduction.runner import Step
+from ajahr.evaluation.reproduction.steps import checkpoint_to_continue, make_steps, newest
+
+REPOSITORY = Path(__file__).parents[4]
+
+
+@pytest.fixture(autouse=True)
+def beside_the_configs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(REPOSITORY)
+
+
+def touch(path: Path, age: int = 0) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    os.utime(path, (1000 - age, 1000 - age))
+    return path
+
+
+def of(recipe: Recipe, output: Path, **arguments) -> dict[str, Step]:
+    return {step.name: step for step in make_steps(recipe, output, **arguments)}
+
+
+def commands(step: Step) -> list[list[str]]:
+    return [[*command] for command in (step.commands() if callable(step.commands) else step.commands)]
+
+
+def trained(output: Path, recipe: Recipe) -> None:
+    """What the steps before the models leave."""
+    for name in recipe.tokenizers:
+        touch(output / f"tokenizers/{name}/version_0/checkpoints/best.ckpt")
+
+
+def test_seeds_one_after_another_and_nothing_before_what_it_needs(tmp_path: Path) -> None:
+    steps = of(Recipe(), tmp_path)
+    names = list(steps)
+    assert names.index("seed_0/evaluation") < names.index("seed_1/ajahr")
+    assert {"data/disjoint", "tokenizers/amputee", "tokenizers/intact", "rate"} <= set(steps["seed_0/ajahr"].after)
+    assert set(steps["seed_0/evaluation"].after) == {f"seed_0/{model}" for model in Recipe().models}
+    assert "rate" not in of(Recipe(steps=100), tmp_path)
+
+
+def test_every_training_is_one_that_fit_takes(tmp_path: Path) -> None:
+    recipe = Recipe(models=[*MODELS], seeds=[3], steps=105, checks=10, batch_size=5)
+    trained(tmp_path, recipe)
+    steps, threads = of(recipe, tmp_path, device="cpu"), torch.get_num_threads()
+    built = {}
+    for name in MODELS:
+        (argv,) = commands(steps[f"seed_3/{name}"])
+        assert argv[1:5] == ["-m", "ajahr.cli.main", "fit", "--config"]
+        built[name] = _JobCli("fit", argv[4:])
+    torch.set_num_threads(threads)
+    for name, cli in built.items():
+        config = cli.model.spec.config()
+        assert (config.bpac is not None) == MODELS[name].bpac
+        assert set(config.tokenizer_names) <= set(cli.model.tokenizers or {})
+        assert cli.trainer.max_steps == 100 and cli.trainer.val_check_interval == 10, "the last check is the end"
+        assert cli.model.seed == cli.datamodule.seed == cli.config.seed_everything == 3
+        assert cli.config.data == built["ajahr"].config.data and cli.datamodule.batch_size == 5
+        assert cli.config.output == tmp_path / "seed_3" / name
+        assert any(type(callback).__name__ == "StepTimer" for callback in cli.trainer.callbacks)
+        for key in ("learning_rate", "schedule", "warmup_steps"):
+            assert getattr(cli.model, key) == getattr(built["ajahr"].model, key)
+    assert built["ajahr_image"].model.spec.bpac_inputs == "image"
+    assert built["hmr2"].model.tokenizers is None
+    assert str(built["tokenhmr"].model.tokenizers["single"]).endswith("tokenizers/intact/version_0/checkpoints/best.ckpt")
+
+
+def test_tokenizers_and_rate(tmp_path: Path) -> None:
+    recipe = Recipe(tokenizer_minutes=1.5)
+    steps, threads = of(recipe, tmp_path, device="cpu"), torch.get_num_threads()
+    (argv,) = commands(steps["tokenizers/amputee"])
+    cli = _JobCli("fit", argv[4:])
+    assert cli.config.trainer.max_time == "00:00:01:30"
+    assert str(cli.datamodule.train_amputee[0].path) == f"{tmp_path}/poses/sampled_train.safetensors"
+    trained(tmp_path, recipe)
+    (argv,) = commands(steps["rate"])
+    assert [type(c).__name__ for c in _JobCli("fit", argv[4:]).trainer.callbacks].count("StepTimer") == 1
+    torch.set_num_threads(threads)
+    with pytest.raises(UserError, match="has not run"):
+        commands(steps["seed_0/ajahr"])
+    (tmp_path / "rate").mkdir()
+    (tmp_path / "rate/seconds.json").write_text(json.dumps({"mean_seconds_per_step": 0.5}))
+    assert "--trainer.max_steps=5400" in commands(steps["seed_0/ajahr"])[0], "45 minutes of half a second"
+    assert "--trainer.max_steps=5400" in commands(steps["seed_2/hmr2"])[0], "and as many for the others"
+
+
+def test_pretraining_goes_into_every_model(tmp_path: Path) -> None:
+    recipe = Recipe(pretraining=Path("configs/keypoints/tiny.yaml"), pretrained_weights="backbone", steps=10)
+    steps = of(recipe, tmp_path)
+    (argv,) = commands(steps["pretraining"])
+    assert f'--data.init_args.train=[{{"path": "{tmp_path}/data/train"}}]' in argv
+    trained(tmp_path, recipe)
+    touch(tmp_path / "pretraining/version_0/backbone/model.safetensors")
+    for name in recipe.models:
+        assert f"--model.init_args.first.regressor={tmp_path}/pretraining/version_0/backbone" in commands(
+            steps[f"seed_1/{name}"]
+        )[0]
+        assert "pretraining" in steps[f"seed_1/{name}"].after
+
+
+def test_sets_are_of_their_splits(tmp_path: Path) -> None:
+    steps = of(Recipe(), tmp_path, jobs=2)
+    (test,), (occluded,) = commands(steps["data/test"]), commands(steps["data/occluded"])
+    assert "--split=test" in test and "--split=test" in occluded and "--run.workers=2" in test
+    assert "--amputation.intact_share=1.0" in occluded and "--amputation.intact_share=1.0" not in test
+    against = commands(steps["data/disjoint"])[0]
+    assert against[-3:] == [str(tmp_path / "data" / name) for name in ("val", "test", "occluded")]
+
+
+def test_settings_tell_what_matters_and_nothing_else(tmp_path: Path) -> None:
+    def prints(recipe: Recipe, output: Path, **arguments) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for step in make_steps(recipe, output, **arguments):
+            found[step.name] = step.fingerprint(found)
+        return found
+
+    one = prints(Recipe(), tmp_path / "a")
+    assert one == prints(Recipe(), tmp_path / "b", jobs=2, threads=2, device="cpu")
+    more = prints(Recipe(models=[*Recipe().models, "hmr2_bpac"], seeds=[0, 1, 2, 3]), tmp_path / "a")
+    assert {name for name in one if one[name] != more[name]} == {f"seed_{s}/evaluation" for s in (0, 1, 2)}
+    bigger = prints(Recipe(train_images=8), tmp_path / "a")
+    assert {name for name in one if one[name] == bigger[name]} == {
+        "data/val", "data/test", "data/occluded", "poses", "tokenizers/amputee", "tokenizers/intact",
+    }  # fmt: skip
+
+
+def test_where_a_broken_off_run_goes_on(tmp_path: Path) -> None:
+    assert checkpoint_to_continue(tmp_path) is None
+    last = touch(tmp_path / "version_0/checkpoints/last.ckpt", age=50)
+    assert checkpoint_to_continue(tmp_path) == last
+    interrupted = touch(tmp_path / "version_0/interrupted.ckpt", age=40)
+    assert checkpoint_to_continue(tmp_path) is None, "ajahr fit finds it, and goes on in the same folder"
+    (tmp_path / "version_1").mkdir()
+    assert checkpoint_to_continue(tmp_path) == interrupted, "a later run that came to nothing"
+    newer = touch(tmp_path / "version_10/checkpoints/last.ckpt", age=10)
+    assert checkpoint_to_continue(tmp_path) == newer == newest(tmp_path, "checkpoints/last*.ckpt")
+    with pytest.raises(UserError, match="no pretrained in any run there"):
+        newest(tmp_path, "pretrained")
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"models": ["ajar"]}, "models has ajar"),
+        ({"seeds": [1, 1]}, "seeds names none, or one twice"),
+        ({"steps": 5}, "steps is 5; give at least 10"),
+        ({"minutes_per_model": 0.0}, "minutes_per_model is 0"),
+        ({"split_shares": {"train": 1.0}}, "no test"),
+        ({"train_images": 0}, "train_images is 0"),
+    ],
+)
+def test_user_errors(tmp_path: Path, changes: dict, text: str) -> None:
+    with pytest.raises(UserError, match=text):
+        make_steps(replace(Recipe(), **changes), tmp_path)
+
+
+def test_other_user_errors(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="device is 'gpu'"):
+        make_steps(Recipe(), tmp_path, device="gpu")
+    with pytest.raises(UserError, match="run this beside configs/"):
+        make_steps(Recipe(synth=Path("nowhere.yaml")), tmp_path)
