@@ -57,7 +57,9 @@ class ModelSpec:
         if self.whole is not None:
             return self.whole
         if self.single is not None and self.pose_head != "ajahr":
-            raise UserError(f"model.single is given, but the pose head {self.pose_head} has no two tokenizers")
+            raise UserError(
+                f"model.single is given, but the pose head {self.pose_head} has no two tokenizers"
+            )
         head = self.pose_head if self.single is None else "tokenhmr"
         config = RegressorConfig.preset(self.preset, pose_head=head)
         backbone = replace(config.backbone, checkpointing=self.checkpointing)

@@ -20,7 +20,12 @@ _ERRORS = {
 
 
 def report(
-    model: str, seed: int, dataset: str, labels: str, keypoints: str, changes: Mapping[str, float] | None = None
+    model: str,
+    seed: int,
+    dataset: str,
+    labels: str,
+    keypoints: str,
+    changes: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """One entry of hmr.json's results."""
     values = {
@@ -33,7 +38,10 @@ def report(
     for metric in ("mve_mm", "mpjpe_mm", "pa_mpjpe_mm"):
         value = values[metric] + seed
         groups = {"all": value - 10, "amputated": value, "intact": value - 20}
-        errors[metric] = {"value": value, "by_level": {k: {"value": v, "people": 9} for k, v in groups.items()}}
+        errors[metric] = {
+            "value": value,
+            "by_level": {k: {"value": v, "people": 9} for k, v in groups.items()},
+        }
     counts = {
         limb: [[50, 1, 0, 0], [0, 9, 0, 0], [1, 0, 8, 0], [0, 0, 0, 7]]
         for limb in ("left_arm", "right_arm", "left_leg", "right_leg")

@@ -81,7 +81,10 @@ def draw_status(found: Found, picture: Path) -> Path:
     _bars(second, [""], {m: [found.status(m, "hallucinated_limb_rate")] for m in found.models}, digits=2)
     second.set_title("hallucinated limbs, share of amputated ones", fontsize=10)
     rates = {
-        m: [found.status(m, "false_amputation_rate"), found.status(m, "false_amputation_rate", dataset="occluded")]
+        m: [
+            found.status(m, "false_amputation_rate"),
+            found.status(m, "false_amputation_rate", dataset="occluded"),
+        ]
         for m in telling
     }
     _bars(third, ["test set", "occluded intact people"], rates, digits=3)

@@ -41,15 +41,19 @@ MODELS: dict[str, ModelRun] = {
     ),
 }
 """Everything that can be trained, by name."""
+GIVEN = (
+    "data/train", "data/val", "data/test", "data/occluded", "tokenizers/amputee", "tokenizers/intact", "pretraining",
+)  # fmt: skip
 OURS, IMAGE_ONLY = "ajahr", "ajahr_image"
 BASELINES = ("tokenhmr", "hmr2")
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """One reproduction.
+    """One reproduction. In options, ``{backgrounds}``, ``{train}`` and ``{val}`` stand for the folders made before.
 
     Args:
+        backgrounds: Pictures of scripts/make_backgrounds.py; 0: none.
         synth: YAML of the generated sets; split, sizes and folders are set here.
         synth_options: Further options for every set.
         split_shares: How photographs, textures and identities are dealt out among the splits.
@@ -61,9 +65,8 @@ class Recipe:
         tokenizers: YAML of the amputee and the intact tokenizer.
         tokenizer_minutes: At most, each.
         tokenizer_options: For both.
-        pretraining: YAML for a backbone that all models start from; None: they start at random.
+        pretraining: YAML of the run whose backbone all models start from; None: they start at random.
         pretraining_options: For it.
-        pretraining_data: Options that take its data to the generated sets; {train} and {val} stand for them.
         pretrained_weights: Where it leaves them, below its run's folder.
         base: Beginning of the names of the YAML files of the models, in ``configs``.
         configs: Their folder.
@@ -75,12 +78,15 @@ class Recipe:
         checks: Validations during a training run, evenly spread; the last one at the end.
         batch_size: People per step.
         evaluate_options: For `ajahr evaluate hmr`.
-        workers: Processes that read pictures, per training run.
+        given: Steps that were done elsewhere, by where their result is: data/train, data/val, data/test and
+            data/occluded (folders), tokenizers/amputee and tokenizers/intact (checkpoints), pretraining (its
+            weights). They are not done again.
     """
 
+    backgrounds: int = 0
     synth: Path = Path("configs/synth/demo.yaml")
     synth_options: list[str] = field(default_factory=list)
-    split_shares: dict[str, float] = field(default_factory=lambda: {"train": 0.5, "val": 0.2, "test": 0.3})
+    split_shares: dict[str, float] = field(default_factory=lambda: {"train": 0.7, "val": 0.15, "test": 0.15})
     train_images: int = 4000
     val_images: int = 400
     test_images: int = 800
@@ -105,12 +111,6 @@ class Recipe:
     tokenizer_options: list[str] = field(default_factory=list)
     pretraining: Path | None = None
     pretraining_options: list[str] = field(default_factory=list)
-    pretraining_data: list[str] = field(
-        default_factory=lambda: [
-            '--data.init_args.train=[{"path": "{train}"}]',
-            '--data.init_args.validation=[{"path": "{val}"}]',
-        ]
-    )
     pretrained_weights: str = "pretrained"
     base: str = "tiny"
     configs: Path = Path("configs/hmr")
@@ -122,7 +122,7 @@ class Recipe:
     checks: int = 10
     batch_size: int = 32
     evaluate_options: list[str] = field(default_factory=list)
-    workers: int = 0
+    given: dict[str, Path] = field(default_factory=dict)
 
     def check(self) -> None:
         """
@@ -139,10 +139,25 @@ class Recipe:
             raise UserError(f"split_shares has no {min(missing)}")
         if set(self.tokenizers) != {"amputee", "intact"}:
             raise UserError("tokenizers needs one YAML for each of amputee and intact")
-        sizes = ("train_images", "val_images", "test_images", "occluded_images", "poses", "checks", "batch_size")
+        sizes = (
+            "train_images",
+            "val_images",
+            "test_images",
+            "occluded_images",
+            "poses",
+            "checks",
+            "batch_size",
+        )
         for name in sizes:
             if getattr(self, name) < 1:
                 raise UserError(f"{name} is {getattr(self, name)}; give at least 1")
+        if self.backgrounds < 0:
+            raise UserError(f"backgrounds is {self.backgrounds}; give 0 or more")
+        for name, path in self.given.items():
+            if name not in GIVEN:
+                raise UserError(f"'{name}' cannot be given; {', '.join(GIVEN)} can")
+            if not path.exists():
+                raise UserError(f"{path}: not there, though it is given as {name}")
         if self.steps is not None and self.steps < self.checks:
             raise UserError(f"steps is {self.steps}; give at least {self.checks}, the number of checks")
         if self.steps is None and not self.minutes_per_model > 0:

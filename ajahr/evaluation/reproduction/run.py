@@ -37,7 +37,9 @@ def load_recipe(preset: str, **changes: Any) -> Recipe:
         values = yaml.safe_load(path.read_text()) or {}
     except OSError as error:
         there = ", ".join(sorted(one.stem for one in PRESETS.glob("*.yaml")))
-        raise UserError(f"{path}: no such preset ({error.strerror}); there are {there or 'none here'}") from error
+        raise UserError(
+            f"{path}: no such preset ({error.strerror}); there are {there or 'none here'}"
+        ) from error
     except yaml.YAMLError as error:
         raise UserError(f"{path}: no YAML ({' '.join(str(error).split())})") from error
     if changes.get("minutes_per_model") is not None and isinstance(values, dict):
@@ -70,9 +72,7 @@ class Reproduction:
     jobs: int = 1
 
     def steps(self) -> list[Step]:
-        return make_steps(
-            self.recipe, self.output, device=self.device, threads=self.threads, jobs=self.jobs
-        )
+        return make_steps(self.recipe, self.output, device=self.device, threads=self.threads, jobs=self.jobs)
 
     def rows(self) -> list[Row]:
         return Folder(self.output, self.steps()).rows()
@@ -90,7 +90,9 @@ class Reproduction:
             f"{len(rows) - len(left)} of {len(rows)} steps done; about {span(60 * self.minutes(left))} left, "
             f"{self.jobs} side by side (a guess, for a machine without a GPU)"
         )
-        return Section(f"Reproduction in {self.output}", ["step", "what", "guess", "took", "state"], cells, 2, note)
+        return Section(
+            f"Reproduction in {self.output}", ["step", "what", "guess", "took", "state"], cells, 2, note
+        )
 
     def minutes(self, steps: Sequence[Step]) -> float:
         """Wall time of steps by their guesses: stage by stage, as the runner takes them."""

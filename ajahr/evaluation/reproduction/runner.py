@@ -299,7 +299,8 @@ class Runner:
     def _failure(self, step: Step) -> str:
         lines = self.folder.log(step).read_text(errors="replace").strip().splitlines()
         last = next((line for line in reversed(lines) if line.strip()), "it said nothing")
-        return f"'{step.name}' failed: {last.strip()} (all of it: {self.folder.log(step)}); the same command tries again"
+        where = f"(all of it: {self.folder.log(step)})"
+        return f"'{step.name}' failed: {last.strip()} {where}; the same command tries again"
 
     def _stop(self) -> None:
         """Tell what runs to save and end; do not wait for ever."""

@@ -19,6 +19,7 @@ from ajahr.training.step_timer import read_seconds_per_step
 
 SETS = ("train", "val", "test", "occluded")
 _RATE_STEPS = 25
+_TIMER = "ajahr.training.step_timer.StepTimer"
 # guesses for the plan, on one core of a machine without a GPU
 _PICTURES_PER_S, _POSES_PER_S, _PEOPLE_PER_S, _S_PER_STEP = 40.0, 1200.0, 12.0, 0.9
 
@@ -53,10 +54,14 @@ class _Plan:
 
     def steps(self) -> list[Step]:
         recipe = self.recipe
-        found = [self._set(name) for name in SETS]
-        found += [self._disjoint(), self._poses()]
-        found += [self._tokenizer(name, config) for name, config in recipe.tokenizers.items()]
-        if recipe.pretraining is not None:
+        given = recipe.given
+        found = [self._set(name) for name in SETS if f"data/{name}" not in given]
+        if found and recipe.backgrounds:
+            found.insert(0, self._backgrounds())
+        tokenizers = {n: c for n, c in recipe.tokenizers.items() if f"tokenizers/{n}" not in given}
+        found += [self._disjoint(), *([self._poses()] if tokenizers else [])]
+        found += [self._tokenizer(name, config) for name, config in tokenizers.items()]
+        if recipe.pretraining is not None and "pretraining" not in given:
             found.append(self._pretraining(recipe.pretraining))
         if recipe.steps is None:
             found.append(self._rate())
@@ -68,7 +73,31 @@ class _Plan:
     # ------------------------------------------------------------------------------------------- data
 
     def data(self, name: str) -> Path:
-        return self.output / "data" / name
+        return self.recipe.given.get(f"data/{name}", self.output / "data" / name)
+
+    def _filled(self, options: Sequence[str]) -> list[str]:
+        """With the folders that marks in braces stand for."""
+        places = {
+            "{backgrounds}": self.output / "backgrounds",
+            "{train}": self.data("train"),
+            "{val}": self.data("val"),
+        }
+        filled = list(options)
+        for mark, place in places.items():
+            filled = [option.replace(mark, str(place)) for option in filled]
+        return filled
+
+    def _made(self, *names: str) -> tuple[str, ...]:
+        """Those of these steps that are not given."""
+        return tuple(name for name in names if name not in self.recipe.given)
+
+    def _backgrounds(self) -> Step:
+        count = self.recipe.backgrounds
+        argv = ["scripts/make_backgrounds.py", self.output / "backgrounds", "--count", count]
+        about = f"{count} made-up backgrounds"
+        return Step(
+            "backgrounds", [python(*argv)], settings={"count": count}, minutes=count / 300, about=about
+        )
 
     def _set(self, name: str) -> Step:
         recipe = self.recipe
@@ -76,7 +105,7 @@ class _Plan:
         split = "test" if name == "occluded" else name
         shares = ", ".join(f"{key}: {value}" for key, value in recipe.split_shares.items())
         options = [
-            *recipe.synth_options,
+            *self._filled(recipe.synth_options),
             f"--num_images={images}",
             f"--split={split}",
             f"--split_shares={{{shares}}}",
@@ -88,7 +117,8 @@ class _Plan:
         return Step(
             f"data/{name}",
             [python("-m", "synth.cli.main", *argv)],
-            settings={"config": _digest([recipe.synth]), "options": options},
+            after=("backgrounds",) if recipe.backgrounds else (),
+            settings={"config": _digest([recipe.synth]), "options": self._neutral(options)},
             alone=True,
             minutes=images / _PICTURES_PER_S / self.jobs / 60 + 0.7,
             about=f"{images} pictures",
@@ -104,7 +134,8 @@ class _Plan:
         return Step(
             "data/disjoint",
             commands,
-            tuple(f"data/{name}" for name in SETS),
+            self._made(*(f"data/{name}" for name in SETS)),
+            {"given": self._given()},
             again=True,
             minutes=people / 150 / 60 + 0.2,
             about="every file checked; no photograph, texture or body shared between train, val and test",
@@ -126,7 +157,10 @@ class _Plan:
         )
 
     def _tokenizer(self, name: str, config: Path) -> Step:
-        bank = {split: f'[{{"path": "{self.output}/poses/sampled_{split}.safetensors"}}]' for split in ("train", "val")}
+        bank = {
+            split: f'[{{"path": "{self.output}/poses/sampled_{split}.safetensors"}}]'
+            for split in ("train", "val")
+        }
         options = [
             *self.recipe.tokenizer_options,
             f"--data.init_args.train_intact={bank['train']}",
@@ -140,15 +174,18 @@ class _Plan:
         )
 
     def tokenizer(self, name: str) -> Path:
+        if given := self.recipe.given.get(f"tokenizers/{name}"):
+            return given
         return newest(self.output / "tokenizers" / name, "checkpoints/best*.ckpt")
 
     # ------------------------------------------------------------------------------------------ models
 
     def _pretraining(self, config: Path) -> Step:
-        places = {"{train}": str(self.data("train")), "{val}": str(self.data("val"))}
-        options = [*self.recipe.pretraining_options, *self.recipe.pretraining_data]
-        for mark, place in places.items():
-            options = [option.replace(mark, place) for option in options]
+        options = [
+            f'--data.init_args.train=[{{"path": "{self.data("train")}"}}]',
+            f'--data.init_args.validation=[{{"path": "{self.data("val")}"}}]',
+            *self._filled(self.recipe.pretraining_options),
+        ]
         minutes = _steps_of(config, options) * _S_PER_STEP / 2 / 60
         return self._fit(
             "pretraining", self.output / "pretraining", [config], options, ("data/disjoint",), minutes=minutes,
@@ -168,22 +205,28 @@ class _Plan:
             f"--data.init_args.train={sets['train']}",
             f"--data.init_args.validation={sets['val']}",
             f"--data.init_args.batch_size={self.recipe.batch_size}",
-            f"--data.init_args.workers={self.recipe.workers}",
-            *self.recipe.model_options,
+            *self._filled(self.recipe.model_options),
         ]
 
     def _late_options(self, model: str) -> list[str]:
         """Those with paths that are there only when the steps before are done."""
         of = {name: str(self.tokenizer(which)) for name, which in MODELS[model].tokenizers.items()}
         options = [f"--model.init_args.tokenizers={json.dumps(of) if of else 'null'}"]
-        if self.recipe.pretraining is not None:
-            weights = newest(self.output / "pretraining", self.recipe.pretrained_weights)
-            options.append(f"--model.init_args.first.regressor={weights}")
-        return options
+        if self.recipe.pretraining is None:
+            return [*options, "--model.init_args.first=null"]
+        weights = self.recipe.given.get("pretraining")
+        weights = weights or newest(self.output / "pretraining", self.recipe.pretrained_weights)
+        return [*options, f"--model.init_args.first.keypoints={weights}"]
 
     def _before_models(self) -> tuple[str, ...]:
         first = ("pretraining",) if self.recipe.pretraining is not None else ()
-        return ("data/disjoint", *(f"tokenizers/{name}" for name in self.recipe.tokenizers), *first)
+        return (
+            "data/disjoint",
+            *self._made(*(f"tokenizers/{name}" for name in self.recipe.tokenizers), *first),
+        )
+
+    def _given(self) -> dict[str, str]:
+        return {name: str(path) for name, path in self.recipe.given.items()}
 
     def _rate(self) -> Step:
         folder = self.output / "rate"
@@ -194,7 +237,7 @@ class _Plan:
             f"--trainer.val_check_interval={_RATE_STEPS}",
             "--trainer.limit_val_batches=0",
             "--trainer.enable_checkpointing=false",
-            f"--trainer.callbacks=[{{class_path: ajahr.training.step_timer.StepTimer, init_args: {{path: {folder}/seconds.json}}}}]",
+            f"--trainer.callbacks=[{{class_path: {_TIMER}, init_args: {{path: {folder}/seconds.json}}}}]",
         ]
 
         def commands() -> list[list[str]]:
@@ -204,7 +247,7 @@ class _Plan:
             "rate",
             commands,
             self._before_models(),
-            {"configs": _digest(configs), "options": self._neutral(options)},
+            {"configs": _digest(configs), "options": self._neutral(options), "given": self._given()},
             alone=True,
             result=lambda: read_seconds_per_step(folder / "seconds.json"),
             minutes=_RATE_STEPS * _S_PER_STEP / 60 + 0.3,
@@ -226,7 +269,10 @@ class _Plan:
 
         def late() -> list[str]:
             steps = self.budget()
-            length = [f"--trainer.max_steps={steps}", f"--trainer.val_check_interval={steps // recipe.checks}"]
+            length = [
+                f"--trainer.max_steps={steps}",
+                f"--trainer.val_check_interval={steps // recipe.checks}",
+            ]
             return [*length, *self._late_options(model)]
 
         minutes = recipe.minutes_per_model if recipe.steps is None else recipe.steps * _S_PER_STEP / 60
@@ -292,7 +338,7 @@ class _Plan:
 
         settings: dict[str, object] = {"configs": _digest(configs), "options": self._neutral(options)}
         if budget is not None:
-            settings["budget"] = budget
+            settings |= {"budget": budget, "given": self._given()}
         limit = self.budget if timed else lambda: _steps_of(configs[-1], options)
         return Step(
             name, commands, after, settings, minutes=minutes, about=about or f"{configs[-1]}",
@@ -305,7 +351,7 @@ class _Plan:
         argv = [word for config in configs for word in ("--config", str(config))]
         argv += ["--output", str(folder), f"--threads={self.threads}", *self.trainer, *options]
         if timed:
-            argv += ["--trainer.callbacks+=ajahr.training.step_timer.StepTimer"]
+            argv += [f"--trainer.callbacks+={_TIMER}"]
             argv += [f"--trainer.callbacks.path={folder}/seconds.json"]
         if checkpoint := checkpoint_to_continue(folder):
             argv += ["--ckpt_path", str(checkpoint)]
@@ -350,7 +396,9 @@ def newest(folder: Path, pattern: str) -> Path:
     for version in versions(folder):
         if found := list(version.glob(pattern)):
             return max(found, key=lambda path: path.stat().st_mtime_ns)
-    raise UserError(f"{folder}: no {pattern} in any run there; delete the marker of that step to run it again")
+    raise UserError(
+        f"{folder}: no {pattern} in any run there; delete the marker of that step to run it again"
+    )
 
 
 def checkpoint_to_continue(folder: Path) -> Path | None:
@@ -390,7 +438,9 @@ def _digest(configs: Sequence[Path]) -> str:
         try:
             text = config.read_text()
         except OSError as error:
-            raise UserError(f"{config}: cannot be read ({error.strerror}); run this beside configs/") from error
+            raise UserError(
+                f"{config}: cannot be read ({error.strerror}); run this beside configs/"
+            ) from error
         digest.update(text.encode())
         values = yaml.safe_load(text)
         if isinstance(values, dict) and values.get("base"):

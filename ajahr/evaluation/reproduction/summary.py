@@ -63,7 +63,9 @@ class Found:
     def seeds(self) -> list[int]:
         return sorted(self.reports)
 
-    def _result(self, seed: int, model: str, dataset: str, labels: str, keypoints: str) -> Mapping[str, Any] | None:
+    def _result(
+        self, seed: int, model: str, dataset: str, labels: str, keypoints: str
+    ) -> Mapping[str, Any] | None:
         for one in self.reports[seed]:
             protocol = one["protocol"]
             if (one["model"], one["dataset"], protocol["labels"], protocol["keypoints"]) == (
@@ -73,7 +75,13 @@ class Found:
         return None
 
     def error(
-        self, model: str, metric: str, *, labels: str, people: People = "amputated", keypoints: str = "detector"
+        self,
+        model: str,
+        metric: str,
+        *,
+        labels: str,
+        people: People = "amputated",
+        keypoints: str = "detector",
     ) -> Value:
         """mm on the test set."""
         values = {}
@@ -164,9 +172,13 @@ def criteria(found: Found) -> list[Criterion]:
     made.append(_held(false, f"false amputations at most {MAX_FALSE:.0%} on occluded intact people",
                       false.mean <= MAX_FALSE, false.text(3)))  # fmt: skip
     rate = found.status(OURS, "hallucinated_limb_rate")
-    theirs = {name: found.status(name, "hallucinated_limb_rate") for name in BASELINES if name in found.models}
+    theirs = {
+        name: found.status(name, "hallucinated_limb_rate") for name in BASELINES if name in found.models
+    }
     worst = min((v.mean for v in theirs.values() if v.known), default=math.nan)
-    figures = f"{rate.text(3)} against " + ", ".join(f"{MODELS[n].about} {v.text(3)}" for n, v in theirs.items())
+    figures = f"{rate.text(3)} against " + ", ".join(
+        f"{MODELS[n].about} {v.text(3)}" for n, v in theirs.items()
+    )
     known = rate if not math.isnan(worst) else Value({})
     made.append(_held(known, "hallucinated limbs under a quarter of the baselines'",
                       rate.mean < MAX_HALLUCINATED * worst, figures))  # fmt: skip
@@ -249,7 +261,13 @@ def as_json(found: Found, about: Mapping[str, Any]) -> dict[str, Any]:
         return {"mean": one.mean, "sd": one.sd, "seeds": {str(k): v for k, v in one.of_seeds.items()}}
 
     groups: tuple[People, ...] = ("amputated", "intact", "all")
-    keys = ("f1", "hallucinated_limb_rate", "missed_amputation_rate", "false_amputation_rate", "calibration_error")
+    keys = (
+        "f1",
+        "hallucinated_limb_rate",
+        "missed_amputation_rate",
+        "false_amputation_rate",
+        "calibration_error",
+    )
     models = {
         model: {
             "about": MODELS[model].about,
@@ -265,7 +283,9 @@ def as_json(found: Found, about: Mapping[str, Any]) -> dict[str, Any]:
             },
             "limb_status": {
                 kind: {
-                    dataset: {key: value(found.status(model, key, dataset=dataset, keypoints=kind)) for key in keys}
+                    dataset: {
+                        key: value(found.status(model, key, dataset=dataset, keypoints=kind)) for key in keys
+                    }
                     for dataset in ("test", "occluded")
                 }
                 for kind in KEYPOINTS

@@ -77,10 +77,19 @@ def test_report(tmp_path: Path) -> None:
         for version, step in ((0, 100), (1, 200)):  # broken off and gone on with
             run = tmp_path / f"seed_0/{model}/version_{version}"
             run.mkdir(parents=True)
-            (run / "metrics.csv").write_text(f"step,val/pa_mpjpe_mm,val/mve_mm\n{step},{value},{value + step}\n")
+            (run / "metrics.csv").write_text(
+                f"step,val/pa_mpjpe_mm,val/mve_mm\n{step},{value},{value + step}\n"
+            )
     tables, held, files = job.report()
     assert len(tables) == 3 and all(one.met for one in held)
     names = {path.name for path in files}
-    assert {"table.md", "table.json", "errors.png", "limb_status.png", "confusion_ajahr.png", "curves.png"} <= names
+    assert {
+        "table.md",
+        "table.json",
+        "errors.png",
+        "limb_status.png",
+        "confusion_ajahr.png",
+        "curves.png",
+    } <= names
     assert all(path.parent == tmp_path / "report" and path.stat().st_size > 200 for path in files)
     assert '"seconds"' in (tmp_path / "report/table.json").read_text()

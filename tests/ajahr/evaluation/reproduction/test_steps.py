@@ -12,7 +12,7 @@ import torch
 
 from ajahr.cli.fit import _JobCli
 from ajahr.errors import UserError
-from ajahr.evaluation.reproduction.recipe import MODELS, Recipe
+from ajahr.evaluation.reproduction.recipe import GIVEN, MODELS, Recipe
 from ajahr.evaluation.reproduction.runner import Step
 from ajahr.evaluation.reproduction.steps import checkpoint_to_continue, make_steps, newest
 
@@ -49,7 +49,9 @@ def test_seeds_one_after_another_and_nothing_before_what_it_needs(tmp_path: Path
     steps = of(Recipe(), tmp_path)
     names = list(steps)
     assert names.index("seed_0/evaluation") < names.index("seed_1/ajahr")
-    assert {"data/disjoint", "tokenizers/amputee", "tokenizers/intact", "rate"} <= set(steps["seed_0/ajahr"].after)
+    assert {"data/disjoint", "tokenizers/amputee", "tokenizers/intact", "rate"} <= set(
+        steps["seed_0/ajahr"].after
+    )
     assert set(steps["seed_0/evaluation"].after) == {f"seed_0/{model}" for model in Recipe().models}
     assert "rate" not in of(Recipe(steps=100), tmp_path)
 
@@ -68,7 +70,9 @@ def test_every_training_is_one_that_fit_takes(tmp_path: Path) -> None:
         config = cli.model.spec.config()
         assert (config.bpac is not None) == MODELS[name].bpac
         assert set(config.tokenizer_names) <= set(cli.model.tokenizers or {})
-        assert cli.trainer.max_steps == 100 and cli.trainer.val_check_interval == 10, "the last check is the end"
+        assert cli.trainer.max_steps == 100 and cli.trainer.val_check_interval == 10, (
+            "the last check is the end"
+        )
         assert cli.model.seed == cli.datamodule.seed == cli.config.seed_everything == 3
         assert cli.config.data == built["ajahr"].config.data and cli.datamodule.batch_size == 5
         assert cli.config.output == tmp_path / "seed_3" / name
@@ -77,7 +81,9 @@ def test_every_training_is_one_that_fit_takes(tmp_path: Path) -> None:
             assert getattr(cli.model, key) == getattr(built["ajahr"].model, key)
     assert built["ajahr_image"].model.spec.bpac_inputs == "image"
     assert built["hmr2"].model.tokenizers is None
-    assert str(built["tokenhmr"].model.tokenizers["single"]).endswith("tokenizers/intact/version_0/checkpoints/best.ckpt")
+    assert str(built["tokenhmr"].model.tokenizers["single"]).endswith(
+        "tokenizers/intact/version_0/checkpoints/best.ckpt"
+    )
 
 
 def test_tokenizers_and_rate(tmp_path: Path) -> None:
@@ -100,17 +106,53 @@ def test_tokenizers_and_rate(tmp_path: Path) -> None:
 
 
 def test_pretraining_goes_into_every_model(tmp_path: Path) -> None:
-    recipe = Recipe(pretraining=Path("configs/keypoints/tiny.yaml"), pretrained_weights="backbone", steps=10)
+    recipe = Recipe(pretraining=Path("configs/keypoints/trunk.yaml"), pretrained_weights="backbone", steps=10)
     steps = of(recipe, tmp_path)
     (argv,) = commands(steps["pretraining"])
     assert f'--data.init_args.train=[{{"path": "{tmp_path}/data/train"}}]' in argv
     trained(tmp_path, recipe)
     touch(tmp_path / "pretraining/version_0/backbone/model.safetensors")
     for name in recipe.models:
-        assert f"--model.init_args.first.regressor={tmp_path}/pretraining/version_0/backbone" in commands(
-            steps[f"seed_1/{name}"]
-        )[0]
+        assert (
+            f"--model.init_args.first.keypoints={tmp_path}/pretraining/version_0/backbone"
+            in commands(steps[f"seed_1/{name}"])[0]
+        )
         assert "pretraining" in steps[f"seed_1/{name}"].after
+
+    assert "--model.init_args.first=null" in commands(of(Recipe(steps=10), tmp_path)["seed_1/hmr2"])[0]
+
+
+def test_what_is_given_is_not_done_again(tmp_path: Path) -> None:
+    trunk, tokenizer = touch(tmp_path / "t/model.safetensors").parent, touch(tmp_path / "i.ckpt")
+    data = touch(tmp_path / "set/dataset.json").parent
+    given = {"pretraining": trunk, "tokenizers/intact": tokenizer, "data/train": data}
+    recipe = Recipe(pretraining=Path("configs/keypoints/trunk.yaml"), steps=10, backgrounds=3, given=given)
+    steps = of(recipe, tmp_path)
+    assert not set(given) & set(steps) and {"backgrounds", "poses", "tokenizers/amputee", "data/val"} <= set(
+        steps
+    )
+    (argv,) = commands(steps["seed_0/tokenhmr"])
+    assert f"--model.init_args.first.keypoints={trunk}" in argv
+    assert f'--model.init_args.tokenizers={{"single": "{tokenizer}"}}' in argv
+    assert any(str(data) in word for word in argv if word.startswith("--data.init_args.train="))
+    assert str(data) in commands(steps["data/disjoint"])[0]
+    everything = dict.fromkeys(GIVEN, trunk)
+    names = list(of(Recipe(steps=10, backgrounds=3, seeds=[0], given=everything), tmp_path))
+    assert names == ["data/disjoint", *(f"seed_0/{m}" for m in recipe.models), "seed_0/evaluation"]
+    with pytest.raises(UserError, match="'rate' cannot be given"):
+        of(Recipe(given={"rate": trunk}), tmp_path)
+    with pytest.raises(UserError, match="not there, though it is given"):
+        of(Recipe(given={"pretraining": tmp_path / "none"}), tmp_path)
+
+
+def test_marks_stand_for_folders(tmp_path: Path) -> None:
+    recipe = Recipe(backgrounds=3, synth_options=["--photos=[{kind: clean, images: {backgrounds}}]"])
+    steps = of(recipe, tmp_path)
+    assert f"--photos=[{{kind: clean, images: {tmp_path}/backgrounds}}]" in commands(steps["data/val"])[0]
+    assert steps["data/val"].after == ("backgrounds",)
+    assert commands(steps["backgrounds"])[0][1:] == [
+        "scripts/make_backgrounds.py", f"{tmp_path}/backgrounds", "--count", "3",
+    ]  # fmt: skip
 
 
 def test_sets_are_of_their_splits(tmp_path: Path) -> None:

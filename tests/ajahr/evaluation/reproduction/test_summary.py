@@ -75,7 +75,10 @@ def test_tables(tmp_path: Path) -> None:
     found = gather(RECIPE, tmp_path)
     errors, status = error_section(found), status_section(found)
     ours = dict(zip(errors.heading, errors.rows[0], strict=True))
-    assert ours["amputees, true labels: PA-MPJPE"] == "71.0 ± 1.0" and ours["intact, own labels: MVE"] == "81.0 ± 1.0"
+    assert (
+        ours["amputees, true labels: PA-MPJPE"] == "71.0 ± 1.0"
+        and ours["intact, own labels: MVE"] == "81.0 ± 1.0"
+    )
     seen = [row[:2] for row in status.rows]
     assert ["AJAHR, BPAC-Net sees the image only", "image only"] in seen and ["HMR2-style", "none"] in seen
     assert len(seen) == 2 + 1 + 1 + 1
@@ -90,4 +93,6 @@ def test_confusion_adds_up(tmp_path: Path) -> None:
     found = gather(RECIPE, tmp_path)
     counts = found.counts("ajahr", "detector")
     one = report("ajahr", 0, "test", "predicted", "detector")["limb_status"]["counts"]["left_arm"]
-    assert counts is not None and counts[0][1][1] == 3 * one[1][1] and found.counts("nobody", "detector") is None
+    assert (
+        counts is not None and counts[0][1][1] == 3 * one[1][1] and found.counts("nobody", "detector") is None
+    )
