@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ajahr.anatomy import LIMBS
+from ajahr.evaluation.ablations import ablation_sections
 from ajahr.evaluation.limb_status import Scores
 from ajahr.evaluation.measured import Measured
 from ajahr.evaluation.metrics import Mean
@@ -32,6 +33,7 @@ def sections(results: Sequence[Measured]) -> list[Section]:
     """Every table that has a row."""
     made = [
         errors_section(results),
+        *ablation_sections(results),
         pck_section(results),
         status_section(results),
         groups_section(results, "limb level", lambda m, metric: m.by_level(metric)),

@@ -118,7 +118,7 @@ class _Plan:
             f"data/{name}",
             [python("-m", "synth.cli.main", *argv)],
             after=("backgrounds",) if recipe.backgrounds else (),
-            settings={"config": _digest([recipe.synth]), "options": self._neutral(options)},
+            settings={"config": configs_digest([recipe.synth]), "options": self._neutral(options)},
             alone=True,
             minutes=images / _PICTURES_PER_S / self.jobs / 60 + 0.7,
             about=f"{images} pictures",
@@ -186,7 +186,7 @@ class _Plan:
             f'--data.init_args.validation=[{{"path": "{self.data("val")}"}}]',
             *self._filled(self.recipe.pretraining_options),
         ]
-        minutes = _steps_of(config, options) * _S_PER_STEP / 2 / 60
+        minutes = training_steps(config, options) * _S_PER_STEP / 2 / 60
         return self._fit(
             "pretraining", self.output / "pretraining", [config], options, ("data/disjoint",), minutes=minutes,
             result=self.recipe.pretrained_weights,
@@ -247,7 +247,7 @@ class _Plan:
             "rate",
             commands,
             self._before_models(),
-            {"configs": _digest(configs), "options": self._neutral(options), "given": self._given()},
+            {"configs": configs_digest(configs), "options": self._neutral(options), "given": self._given()},
             alone=True,
             result=lambda: read_seconds_per_step(folder / "seconds.json"),
             minutes=_RATE_STEPS * _S_PER_STEP / 60 + 0.3,
@@ -336,13 +336,13 @@ class _Plan:
         def commands() -> list[list[str]]:
             return [self._fit_command(folder, configs, [*options, *(late() if late else [])], timed)]
 
-        settings: dict[str, object] = {"configs": _digest(configs), "options": self._neutral(options)}
+        settings: dict[str, object] = {"configs": configs_digest(configs), "options": self._neutral(options)}
         if budget is not None:
             settings |= {"budget": budget, "given": self._given()}
-        limit = self.budget if timed else lambda: _steps_of(configs[-1], options)
+        limit = self.budget if timed else lambda: training_steps(configs[-1], options)
         return Step(
             name, commands, after, settings, minutes=minutes, about=about or f"{configs[-1]}",
-            result=lambda: newest(folder, result), progress=lambda: _progress(folder, limit),
+            result=lambda: newest(folder, result), progress=lambda: training_progress(folder, limit),
         )  # fmt: skip
 
     def _fit_command(
@@ -412,7 +412,7 @@ def checkpoint_to_continue(folder: Path) -> Path | None:
     return None if chosen == runs[0] / "interrupted.ckpt" else chosen
 
 
-def _progress(folder: Path, limit: Any) -> str:
+def training_progress(folder: Path, limit: Any) -> str:
     """How far a training run's table says it is."""
     for version in versions(folder)[:1]:
         try:
@@ -427,7 +427,7 @@ def _progress(folder: Path, limit: Any) -> str:
     return ""
 
 
-def _digest(configs: Sequence[Path]) -> str:
+def configs_digest(configs: Sequence[Path]) -> str:
     """Of YAML files and of those they build on.
 
     Raises:
@@ -444,11 +444,11 @@ def _digest(configs: Sequence[Path]) -> str:
         digest.update(text.encode())
         values = yaml.safe_load(text)
         if isinstance(values, dict) and values.get("base"):
-            digest.update(_digest([config.parent / str(values["base"])]).encode())
+            digest.update(configs_digest([config.parent / str(values["base"])]).encode())
     return digest.hexdigest()[:16]
 
 
-def _steps_of(config: Path, options: Sequence[str]) -> int:
+def training_steps(config: Path, options: Sequence[str]) -> int:
     """trainer.max_steps of a YAML file, or of the options; 0 if neither says."""
     for option in reversed(options):
         if option.startswith("--trainer.max_steps="):
@@ -462,7 +462,7 @@ def _steps_of(config: Path, options: Sequence[str]) -> int:
         trainer = yaml.safe_load((config.parent / trainer).read_text())
     if isinstance(trainer, dict) and "max_steps" in trainer:
         return int(trainer["max_steps"])
-    return _steps_of(config.parent / str(values["base"]), ()) if values.get("base") else 0
+    return training_steps(config.parent / str(values["base"]), ()) if values.get("base") else 0
 
 
 def _max_time(minutes: float) -> str:

@@ -80,7 +80,3 @@ def test_baselines_differ_in_their_model_alone(built: dict[str, _JobCli], size: 
     assert set(ours.model.spec.config().tokenizer_names) <= set(ours.model.tokenizers)
 
 
-def test_share_sweep(built: dict[str, _JobCli]) -> None:
-    shares = {name: cli.datamodule.amputee_share for name, cli in built.items() if name.startswith("share_")}
-    assert shares == {"share_25": 0.25, "share_75": 0.75, "share_100": 1.0}
-    assert built["full"].model.fine_tune == "all"
