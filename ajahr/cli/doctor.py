@@ -85,9 +85,24 @@ def embedded_body() -> AssetLine:
     )
 
 
+def shipped_weights(folder: Path | None = None) -> AssetLine:
+    """Weights that come with the package; their place is asked without importing torch."""
+    folder = folder or Path(__file__).resolve().parents[1] / "inference" / "weights"
+    found = sorted(path.parent for path in folder.glob("*/model.safetensors"))
+    return AssetLine(
+        "shipped weights",
+        "weights",
+        [str(path) for path in found],
+        [str(folder / "tiny")],
+        "ajahr predict and AJAHR.from_pretrained with no download",
+        "come with the package (scripts/ship_weights.py makes them from a training run)",
+        "Apache-2.0, see MODEL_CARD.md",
+    )
+
+
 def asset_lines(root: Path) -> list[AssetLine]:
-    """The embedded body and every asset of the table, looked for below ``root``."""
-    lines = [embedded_body()]
+    """The embedded body, the shipped weights and every asset of the table, looked for below ``root``."""
+    lines = [embedded_body(), shipped_weights()]
     for one in ASSETS:
         found = [str(path) for path in one.find(root)]
         wanted = [str(root / pattern) for pattern in one.patterns]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
@@ -16,6 +17,7 @@ from ajahr.body.data import load_body
 from ajahr.cli.console import Parser
 from ajahr.errors import UserError
 from ajahr.evaluation.benchmarks import Dataset, open_benchmark
+from ajahr.evaluation.confusion_picture import draw_confusion
 from ajahr.evaluation.hmr_cases import Case, draw_cases
 from ajahr.evaluation.hmr_html import write_html
 from ajahr.evaluation.hmr_report import shown, write_reports
@@ -53,7 +55,7 @@ def hmr(
         models: Folders of weights, .ckpt of `ajahr fit`, or names of weights that come with the package.
         datasets: BENCHMARK=PATH or BENCHMARK:LABEL=PATH, any number; a3d, itw_amputee, 3dpw, emdb1, 3doh50k,
             h36m_p2, coco, shards.
-        output: Folder of hmr.html, hmr.md, hmr.csv and hmr.json.
+        output: Folder of hmr.html, hmr.md, hmr.csv, hmr.json and confusion matrices (PNG).
         images: LABEL=FOLDER, where pictures are not beside the annotations.
         splits: Of shards; all when left out.
         bodies: SMPL's folder, for models of SMPL and for 3DPW, EMDB and 3DOH50K; the embedded body if left out.
@@ -123,8 +125,25 @@ def hmr(
         console = Console(width=240)
     for table in rich_tables(shown(results)):
         console.print(table)
-    for path in (*write_reports(results, output, about), write_html(results, drawn, output, about)):
+    written = [*write_reports(results, output, about), write_html(results, drawn, output, about)]
+    for path in (*written, *_confusions(results, output)):
         print(path)
+
+
+def _confusions(results: Sequence[Measured], output: Path) -> list[Path]:
+    """Confusion matrices of each model that has BPAC-Net, dataset and kind of keypoints, as in Fig. 5."""
+    drawn: dict[Path, Measured] = {}
+    for one in results:
+        if one.probabilities is not None and one.confusion.limbs:
+            kind = "" if one.protocol.keypoints == "truth" else "_detector"
+            name = f"confusion_{one.dataset}_{one.model}{kind}.png"
+            drawn.setdefault(output / re.sub(r"[^\w.-]", "_", name), one)
+    return [
+        draw_confusion(
+            one.confusion, path, f"{one.model} on {one.dataset}, {one.protocol.keypoints} keypoints"
+        )
+        for path, one in drawn.items()
+    ]
 
 
 def _variants(dataset: Dataset, labels: str, removal: str, keypoints: str) -> list[Protocol]:

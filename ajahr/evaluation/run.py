@@ -9,7 +9,7 @@ numbers per person, so memory does not grow with meshes.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -113,26 +113,41 @@ def evaluate(
     check_boxes(dataset.tables)
     variants = list(variants or [dataset.protocol])
     found: dict[Protocol, Measured] = {}
+    device = regressor.mean_pose.device
     for keypoints in dict.fromkeys(one.keypoints for one in variants):
         mine = [one for one in variants if one.keypoints == keypoints]
-        people = _Rows(dataset, mine, regressor.bpac is not None)
         loader = plain_loader(
             HmrDataset(dataset.tables, CropConfig(None), skip_broken=False),
             batch_size,
             workers=workers,
             noise=NOISE[keypoints],
         )
-        device = regressor.mean_pose.device
-        started = time.perf_counter()
+        batches = (packed.to(device).unpack() for packed in loader)
         try:
-            for packed in loader:
-                people.add(regressor, bodies, packed.to(device).unpack())
-                advance()
+            found |= measure(name, regressor, dataset, bodies, mine, batches, advance)
         except ImageError as error:
             cause = str(error).strip().splitlines()[-1].removeprefix("ajahr.data.images.ImageError: ")
             raise UserError(f"{dataset.label}: {cause}") from error
-        found |= people.results(name, time.perf_counter() - started)
     return [found[one] for one in variants]
+
+
+@torch.no_grad()
+def measure(
+    name: str,
+    regressor: Regressor,
+    dataset: Dataset,
+    bodies: TrueBodies,
+    variants: Sequence[Protocol],
+    batches: Iterable[Batch],
+    advance: Callable[[], None] = lambda: None,
+) -> dict[Protocol, Measured]:
+    """One pass over everybody, batch by batch in the dataset's order, for variants that show the same keypoints."""
+    people = _Rows(dataset, variants, regressor.bpac is not None)
+    started = time.perf_counter()
+    for batch in batches:
+        people.add(regressor, bodies, batch)
+        advance()
+    return people.results(name, time.perf_counter() - started)
 
 
 class _Rows:

@@ -308,6 +308,12 @@ def load_trained(path: str | Path, body: Body | None = None) -> Regressor:
     regressor = Regressor(config, body, empty=True)
     state: Mapping[str, Tensor] = checkpoint["state_dict"]
     own = {k.removeprefix(_STATE_PREFIX): v for k, v in state.items() if k.startswith(_STATE_PREFIX)}
+    for name in config.tokenizer_names:
+        if not any(key.startswith(f"switch.decoders.{name}.") for key in own):
+            raise UserError(
+                f"{path}: no tokenizer '{name}' in it, without which its codes are no pose; train again with "
+                "model.init_args.tokenizers, or give another checkpoint"
+            )
     regressor.load_state_dict(own, assign=True)
     return regressor.eval()
 

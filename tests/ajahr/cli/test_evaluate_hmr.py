@@ -12,10 +12,12 @@ import torch
 from fake_dataset import write_dataset
 from hmr_runs import smallest
 from least_regressor import save_least_regressor
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from small_regressor import small_body
 
 from ajahr.cli.main import main
-from ajahr.models.pretrained import save_pretrained
+from ajahr.models.pretrained import body_kind, load_pretrained, save_pretrained
 from ajahr.models.regressor import Regressor
 
 
@@ -84,6 +86,7 @@ def test_models_times_datasets(
     )
     assert "<svg" in page and "src='http" not in page and "href" not in page
     assert not list(out.glob(".*")), "nothing half written is left"
+    assert {path.name for path in out.glob("*.png")} == {"confusion_a3d_ours.png", "confusion_mine_ours.png"}
 
 
 def test_a_rerun_gives_the_same_files(tmp_path: Path, weights: list[str]) -> None:
@@ -131,3 +134,39 @@ def test_user_errors(
     assert run(*(one.format(w=weights[0], t=tmp_path) for one in argv)) == 2
     said = capsys.readouterr().err
     assert text in said and said.count("\n") == 1
+
+
+def test_what_cannot_be_measured_is_one_line(
+    tmp_path: Path, weights: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Other joints than the protocol, no limb labels, a checkpoint and a folder without a tokenizer."""
+
+    def refused(model: str | Path, dataset: str) -> str:
+        assert run("--models", model, "--datasets", dataset, "--output", tmp_path / "out") == 2
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1 and not (tmp_path / "out").exists()
+        return said
+
+    extra = files.hmr2_columns(["a.png"])["extra_keypoints_3d"].copy()
+    extra[:, 18, 3] = 0
+    path = files.write_hmr2(tmp_path / "x/3dpw_test.npz", ["a.png"], tmp_path / "x", extra_keypoints_3d=extra)
+    assert "other joints than the protocol: nobody has a 3D label of head_h36m_extra" in refused(
+        weights[0], f"3dpw={path}"
+    )
+    path = files.write_hmr2(tmp_path / "itw.npz", ["a.png"], tmp_path / "Images")
+    assert "no key 'labels'" in refused(weights[0], f"itw_amputee={path}")
+
+    a3d = f"a3d={files.write_a3d(tmp_path / 'a3d')}"
+    file = Path(weights[0]) / "model.safetensors"
+    with safe_open(file, framework="pt") as opened:
+        stamp = opened.metadata()
+    kept = {k: v for k, v in load_file(file).items() if not k.startswith("switch.decoders.amputee")}
+    (tmp_path / "folder").mkdir()
+    save_file(kept, tmp_path / "folder/model.safetensors", metadata=stamp)
+    assert "no tokenizer 'amputee' in it" in refused(tmp_path / "folder", a3d)
+    regressor = load_pretrained(weights[0], small_body())
+    state = {f"regressor.{k}": v for k, v in regressor.state_dict().items() if "decoders.intact" not in k}
+    checkpoint = {"regressor": {"config": regressor.config.to_dict(), "body": body_kind(regressor.body)},
+                  "state_dict": state}  # fmt: skip
+    torch.save(checkpoint, tmp_path / "run.ckpt")
+    assert "no tokenizer 'intact' in it" in refused(tmp_path / "run.ckpt", a3d)

@@ -89,6 +89,15 @@ def test_3dpw_joints_are_the_files(tmp_path: Path) -> None:
     assert found.intervals["mve_mm"].clusters == 2, "two sequences, not four frames"
 
 
+def test_h36m_has_joints_and_no_mesh(tmp_path: Path) -> None:
+    """Motion capture joints in the extra block (facts 1.7), everybody intact."""
+    path = files.write_hmr2(tmp_path / "h36m_val_p2.npz", ["S9/a.jpg", "S11/b.jpg"], tmp_path)
+    dataset = open_benchmark(f"h36m_p2={path.parent}")
+    (found,) = one(dataset, Oracle(dataset))
+    assert found.mean("mpjpe_mm").value < 1e-2 and set(found.errors) == {"mpjpe_mm", "pa_mpjpe_mm"}
+    assert found.confusion.false_amputation_rate == 0 and found.intervals["mpjpe_mm"].clusters == 2
+
+
 def test_which_labels_remove_parts(tmp_path: Path) -> None:
     """A model that calls everybody intact: no error with the true labels, one with its own, for amputees only."""
     dataset = open_benchmark(f"a3d={files.write_a3d(tmp_path)}")
