@@ -30,8 +30,8 @@ def report(capsys, *argv: str) -> dict:
 
 def test_every_asset_is_told_whether_here_or_not(tmp_path, capsys):
     lines = {line["name"]: line for line in report(capsys, "--data-root", str(tmp_path))["assets"]}
-    assert set(lines) == {"embedded body", *(asset.key for asset in ASSETS)}
-    assert lines.pop("embedded body")["found"]
+    assert set(lines) == {"embedded body", "shipped weights", *(asset.key for asset in ASSETS)}
+    assert lines.pop("embedded body")["found"] and lines.pop("shipped weights")["unlocks"]
     for line in lines.values():
         assert line["found"] == []
         assert all(place.startswith(str(tmp_path)) for place in line["looked_for"])
@@ -119,7 +119,7 @@ def test_the_disk_of_a_root_that_does_not_exist(tmp_path):
 def test_a_root_that_is_a_file(tmp_path, capsys):
     (tmp_path / "f").write_text("")
     lines = report(capsys, "--data-root", str(tmp_path / "f"))["assets"]
-    assert not any(line["found"] for line in lines if line["name"] != "embedded body")
+    assert not any(line["found"] for line in lines if line["name"] not in ("embedded body", "shipped weights"))
 
 
 # the GPU line
