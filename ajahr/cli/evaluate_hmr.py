@@ -23,7 +23,7 @@ from ajahr.evaluation.hmr_html import write_html
 from ajahr.evaluation.hmr_report import shown, write_reports
 from ajahr.evaluation.measured import Measured
 from ajahr.evaluation.protocols import Keypoints, LabelsFrom, Protocol, Removal
-from ajahr.evaluation.run import BATCH_SIZE, TrueBodies, evaluate, load_regressor
+from ajahr.evaluation.run import BATCH_SIZE, TrueBodies, evaluate, load_regressor, passes
 from ajahr.evaluation.tables import rich_tables
 from ajahr.inference.predictor import find_weights
 from ajahr.progress import Progress
@@ -101,8 +101,8 @@ def hmr(
         regressor.to(on)
         for dataset in opened:
             variants = _variants(dataset, labels, removal, keypoints)
-            passes = len({one.keypoints for one in variants})
-            with progress.bar(f"{name} {dataset.label}", passes * -(-len(dataset) // batch_size)) as advance:
+            times = len(passes(regressor, variants))
+            with progress.bar(f"{name} {dataset.label}", times * -(-len(dataset) // batch_size)) as advance:
                 found = evaluate(
                     name, regressor, dataset, true_bodies, variants,
                     batch_size=batch_size, workers=workers, advance=advance,

@@ -114,13 +114,12 @@ def evaluate(
     variants = list(variants or [dataset.protocol])
     found: dict[Protocol, Measured] = {}
     device = regressor.mean_pose.device
-    for keypoints in dict.fromkeys(one.keypoints for one in variants):
-        mine = [one for one in variants if one.keypoints == keypoints]
+    for mine in passes(regressor, variants):
         loader = plain_loader(
             HmrDataset(dataset.tables, CropConfig(None), skip_broken=False),
             batch_size,
             workers=workers,
-            noise=NOISE[keypoints],
+            noise=NOISE[mine[0].keypoints],
         )
         batches = (packed.to(device).unpack() for packed in loader)
         try:
@@ -129,6 +128,14 @@ def evaluate(
             cause = str(error).strip().splitlines()[-1].removeprefix("ajahr.data.images.ImageError: ")
             raise UserError(f"{dataset.label}: {cause}") from error
     return [found[one] for one in variants]
+
+
+def passes(regressor: Regressor, variants: Sequence[Protocol]) -> list[list[Protocol]]:
+    """Variants that one pass of the network serves: those that show it the same keypoints, if it looks at any."""
+    if regressor.bpac is None or not regressor.bpac.sees_keypoints:
+        return [list(variants)]
+    kinds = dict.fromkeys(one.keypoints for one in variants)
+    return [[one for one in variants if one.keypoints == kind] for kind in kinds]
 
 
 @torch.no_grad()
@@ -141,7 +148,7 @@ def measure(
     batches: Iterable[Batch],
     advance: Callable[[], None] = lambda: None,
 ) -> dict[Protocol, Measured]:
-    """One pass over everybody, batch by batch in the dataset's order, for variants that show the same keypoints."""
+    """One pass over everybody, batch by batch in the dataset's order, for the variants of one of `passes`."""
     people = _Rows(dataset, variants, regressor.bpac is not None)
     started = time.perf_counter()
     for batch in batches:

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from ajahr.errors import UserError
-from ajahr.evaluation.reproduction.recipe import MODELS, OURS, Recipe
+from ajahr.evaluation.reproduction.recipe import IMAGE_ONLY, MODELS, OURS, Recipe
 from ajahr.evaluation.reproduction.runner import Step, python
 from ajahr.training.step_timer import read_seconds_per_step
 
@@ -304,7 +304,8 @@ class _Plan:
             argv += ["--labels=both", "--output", evaluation_folder(self.output, seed), *self.evaluator]
             return [python("-m", "ajahr.cli.main", *argv, *recipe.evaluate_options)]
 
-        people = 2 * len(recipe.models) * (recipe.test_images + recipe.occluded_images) * 1.3
+        looks = sum(1 + (MODELS[model].bpac and model != IMAGE_ONLY) for model in recipe.models)
+        people = looks * (recipe.test_images + recipe.occluded_images) * 1.3
         return Step(
             f"seed_{seed}/evaluation",
             commands,

@@ -18,8 +18,9 @@ from ajahr.anatomy import ABSENT_TABLE
 from ajahr.errors import UserError
 from ajahr.evaluation.benchmarks import open_benchmark
 from ajahr.evaluation.measured import Measured
-from ajahr.evaluation.run import TrueBodies, comparable, evaluate, load_regressor
+from ajahr.evaluation.run import TrueBodies, comparable, evaluate, load_regressor, passes
 from ajahr.geometry.rotations_np import rotvec_to_rotmat
+from ajahr.models.config import BpacConfig
 from ajahr.models.regressor import Regressor
 from ajahr.training.hmr_losses import absent_joints
 
@@ -87,6 +88,20 @@ def test_3dpw_joints_are_the_files(tmp_path: Path) -> None:
     (found,) = one(dataset, Oracle(dataset))
     assert found.mean("mpjpe_mm").value < 1e-2 < 2 < found.mean("mve_mm").value
     assert found.intervals["mve_mm"].clusters == 2, "two sequences, not four frames"
+
+
+def test_one_pass_where_keypoints_are_not_looked_at(tmp_path: Path) -> None:
+    write_dataset(tmp_path / "set", shards=1)
+    dataset = open_benchmark(f"shards={tmp_path / 'set'}")
+    noisy = dataset.protocol.variant(keypoints="detector")
+    blind = small_regressor(
+        bpac=BpacConfig(inputs="image", widths=(16, 16, 16, 16), blocks=(1, 1, 1, 1), resolution=32)
+    )
+    for model, count in ((small_regressor(), 2), (blind, 1), (small_regressor(bpac=None), 1)):
+        assert len(passes(model, [dataset.protocol, noisy])) == count
+    a, b = evaluate("m", blind, dataset, TrueBodies(None), [dataset.protocol, noisy])
+    assert (a.protocol, b.protocol) == (dataset.protocol, noisy)
+    np.testing.assert_array_equal(a.errors["mve_mm"], b.errors["mve_mm"])
 
 
 def test_h36m_has_joints_and_no_mesh(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import tomllib
-from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -52,7 +51,7 @@ def test_what_is_shipped_predicts_alike(
         pairs = [model(*inputs(3)).vertices for model in (whole, light)]
     assert 0 < float((pairs[0] - pairs[1]).abs().max()) < 1e-3
     half = (source / "model.safetensors").stat().st_size / (folder / "model.safetensors").stat().st_size
-    assert half > 1.6
+    assert half > 1.4
 
     monkeypatch.setattr(predictor, "SHIPPED_WEIGHTS", folder.parent)
     assert isinstance(AJAHR.from_pretrained("tiny", device="cpu"), AJAHR), "by name, as predict's default"
@@ -64,7 +63,7 @@ def test_every_file_is_package_data(tmp_path: Path, places: tuple[Path, Path]) -
         patterns = tomllib.load(file)["tool"]["setuptools"]["package-data"]["ajahr.inference"]
     folder = ship(places[0], tmp_path / "weights/tiny", data=[places[1]])
     for path in folder.rglob("*"):
-        assert any(fnmatch(str(path.relative_to(tmp_path)), pattern) for pattern in patterns)
+        assert any(path.relative_to(tmp_path).match(pattern) for pattern in patterns)
 
 
 def test_keypoints_go_beside(tmp_path: Path, places: tuple[Path, Path]) -> None:

@@ -48,8 +48,16 @@ def settings(cli: _JobCli) -> dict[str, Any]:
     return {key: str(value) for key, value in flat.items() if key.partition(".")[0] not in ("config", "base")}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Folders of runs are made where it does not matter."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("runs"))
+        yield
+
+
 @pytest.fixture(scope="module")
-def plain() -> Iterator[dict[str, _JobCli]]:
+def plain(elsewhere: None) -> Iterator[dict[str, _JobCli]]:
     threads = torch.get_num_threads()
     yield {size: built(size) for size in ("tiny", "paper")}
     torch.set_num_threads(threads)

@@ -44,11 +44,14 @@ def test_a_seed_is_within_its_time() -> None:
     recipe = load_recipe("cpu")
     job = Reproduction(recipe, Path("nowhere"), jobs=2)
     seed = [step for step in job.steps() if step.name.startswith("seed_0/")]
-    assert sum(step.minutes for step in seed if "evaluation" in step.name) < 10
     assert job.minutes(seed) <= 100 and recipe.tokenizer_minutes <= 15
+    rest = [step for step in job.steps() if not step.name.startswith("seed_")]
     everything = job.minutes(job.steps())
-    assert everything == pytest.approx(job.minutes(seed) * 3 + job.minutes(
-        [step for step in job.steps() if not step.name.startswith("seed_")]), rel=0.05)  # fmt: skip
+    assert (
+        job.minutes(rest) + 2.5 * job.minutes(seed)
+        < everything
+        <= job.minutes(rest) + 3 * job.minutes(seed) + 1
+    )
 
 
 def test_plan_says_what_is_done(tmp_path: Path) -> None:
@@ -64,7 +67,7 @@ def test_plan_says_what_is_done(tmp_path: Path) -> None:
     rows = {row[0]: row for row in job.plan().rows}
     assert rows["data/train"][3:] == ["75 s", "done"]
     assert rows["seed_0/ajahr"][4] == "broken off step 40 of 100" and rows["seed_0/hmr2"][4] == "-"
-    assert "1 of 12 steps done" in job.plan().note
+    assert "1 of 13 steps done" in job.plan().note
     other = Reproduction(replace(job.recipe, train_images=8), tmp_path)
     assert {row[0]: row for row in other.plan().rows}["data/train"][4] == "to redo"
 
