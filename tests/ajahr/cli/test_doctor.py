@@ -119,7 +119,9 @@ def test_the_disk_of_a_root_that_does_not_exist(tmp_path):
 def test_a_root_that_is_a_file(tmp_path, capsys):
     (tmp_path / "f").write_text("")
     lines = report(capsys, "--data-root", str(tmp_path / "f"))["assets"]
-    assert not any(line["found"] for line in lines if line["name"] not in ("embedded body", "shipped weights"))
+    assert not any(
+        line["found"] for line in lines if line["name"] not in ("embedded body", "shipped weights")
+    )
 
 
 # the GPU line

@@ -78,5 +78,3 @@ def test_baselines_differ_in_their_model_alone(built: dict[str, _JobCli], size: 
         assert baseline.model.learning_rate == ours.model.learning_rate
         assert baseline.model.spec.preset == ours.model.spec.preset
     assert set(ours.model.spec.config().tokenizer_names) <= set(ours.model.tokenizers)
-
-
