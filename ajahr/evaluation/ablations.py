@@ -184,7 +184,9 @@ def row_name(model: str) -> str:
 
 
 def _section(one: Ablation, found: Mapping[str, Mapping[str, Measured]], datasets: Sequence[str]) -> Section:
-    benchmark = {dataset: m.protocol.name for mine in found.values() for dataset, m in mine.items()}
+    benchmark: dict[str, Benchmark] = {
+        dataset: m.protocol.name for mine in found.values() for dataset, m in mine.items()
+    }
     rows = []
     for wanted in one.rows:
         mine = found.get(wanted.name, {})

@@ -74,6 +74,19 @@ def test_bpac_on_features_answers_to_map_and_keypoints() -> None:
     assert first.token.shape == (1, 32) and first.logits.shape == (1, 4, 4)
 
 
+@pytest.mark.parametrize("seen", ["image", "keypoints"])
+def test_bpac_on_features_may_see_one_of_them_alone(seen: str) -> None:
+    """Table 4(b) at the size of tiny."""
+    net, image, detail = bpac(inputs=seen), torch.zeros(1, 3, 256, 256), torch.randn(1, 20, 16, 12)
+    points, others = keypoints(k3=(0.1, 0.2)), keypoints(k3=(-0.2, 0.2))
+    with torch.no_grad():
+        first = net(image, points, detail).logits
+        assert torch.equal(first, net(image, points, -detail).logits) is (seen == "keypoints")
+        assert torch.equal(first, net(image, others, detail).logits) is (seen == "image")
+        if seen == "image":
+            assert torch.equal(first, net(image, None, detail).logits)
+
+
 def test_keypoints_land_in_the_cell_they_are_in() -> None:
     """Columns 32..223 of the crop are the map's; a keypoint's peak is in the channel of its place in the cell."""
     net = bpac(inputs="keypoints", sigma=0.5)
