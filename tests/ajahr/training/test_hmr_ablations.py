@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 
 from ajahr.cli.fit import _JobCli
 from ajahr.training.hmr_model import flatten
+from tokenizer.config import TokenizerConfig
 
 FOLDER = Path(__file__).parents[3] / "configs" / "hmr"
 NAMES = sorted(path.stem for path in (FOLDER / "ablations").glob("*.yaml"))
@@ -99,7 +101,10 @@ def test_tokenizers_of_other_sizes(count: int) -> None:
     for name in ("amputee_small", "intact_small", "amputee", "intact"):
         base = _JobCli("fit", [f"--config={folder / f'{name}.yaml'}", "--trainer.accelerator=cpu"])
         cli = _JobCli("fit", [f"--config={folder / f'{name}.yaml'}", overlay, "--trainer.accelerator=cpu"])
-        before, after = settings(base), settings(cli)
+        paper = {
+            f"model.init_args.config.{key}": str(value) for key, value in asdict(TokenizerConfig()).items()
+        }
+        before, after = {**paper, **settings(base)}, settings(cli)
         changed = {key: after[key] for key in after if before.get(key) != after[key]}
         assert changed == {"model.init_args.config.num_tokens": str(count)}
     torch.set_num_threads(threads)

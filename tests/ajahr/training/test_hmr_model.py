@@ -31,6 +31,7 @@ def test_every_setting_reaches_the_config() -> None:
         "bpac_inputs": ("image", lambda c: c.bpac.inputs == "image"),
         "bpac_cross_attention": (False, lambda c: not c.bpac_cross_attention),
         "keypoint_noise": (50.0, lambda c: c.bpac.noise_ratio == 50),
+        "single": ("amputee", lambda c: c.tokenizer_names == ("single",)),
         "drop_path": (0.1, lambda c: c.backbone.drop_path == 0.1),
         "checkpointing": (True, lambda c: c.backbone.checkpointing),
         "residual_head": (True, lambda c: c.residual_head),

@@ -115,11 +115,15 @@ def test_told_to_stop_it_lets_its_processes_save(tmp_path: Path, number: int) ->
             time.sleep(0.02)
         os.kill(os.getpid(), number)
 
+    earlier = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
     before = signal.getsignal(signal.SIGTERM)
     threading.Thread(target=stop).start()
     step = Step("long", [child])
-    with pytest.raises(KeyboardInterrupt):
-        go(tmp_path / "run", step)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            go(tmp_path / "run", step)
+    finally:
+        signal.signal(signal.SIGINT, earlier)
     assert saved.exists() and Folder(tmp_path / "run", [step]).state(step) == "begun"
     assert signal.getsignal(signal.SIGTERM) == before
 

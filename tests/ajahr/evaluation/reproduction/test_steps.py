@@ -99,7 +99,7 @@ def test_tokenizers_and_rate(tmp_path: Path) -> None:
     torch.set_num_threads(threads)
     with pytest.raises(UserError, match="has not run"):
         commands(steps["seed_0/ajahr"])
-    (tmp_path / "rate").mkdir()
+    (tmp_path / "rate").mkdir(exist_ok=True)
     (tmp_path / "rate/seconds.json").write_text(json.dumps({"mean_seconds_per_step": 0.5}))
     assert "--trainer.max_steps=5400" in commands(steps["seed_0/ajahr"])[0], "45 minutes of half a second"
     assert "--trainer.max_steps=5400" in commands(steps["seed_2/hmr2"])[0], "and as many for the others"
