@@ -191,6 +191,9 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=Path("out/ablate_residual"))
     parser.add_argument("--labels", choices=("truth", "predicted"), default="truth")
     parser.add_argument("--segment", choices=("annotated", "predicted"), default="annotated")
+    parser.add_argument(
+        "--ends", choices=("inside", "all"), default="inside", help="inside bones; all: at joints too"
+    )
     parser.add_argument("--limit", type=int)
     parser.add_argument("--cases", type=int, default=6)
     parser.add_argument("--batch_size", type=int, default=16)
@@ -204,7 +207,9 @@ def main() -> int:
 
 
 def run(options: argparse.Namespace) -> int:
-    people = read_residual_shards(options.dataset, splits=options.splits).limited(options.limit)
+    people = read_residual_shards(
+        options.dataset, splits=options.splits, inside=options.ends == "inside"
+    ).limited(options.limit)
     model = AJAHR.from_pretrained(find_weights(options.weights), device=options.device)
     if options.points == "model" and options.keypoints is None:
         raise UserError("no 25-point model; give --keypoints FOLDER, or --points labels for the bound")

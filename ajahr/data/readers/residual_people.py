@@ -196,16 +196,21 @@ def _mask_file(folder: Path, file: str, number: int) -> Mask | None:
 # --------------------------------------------------------------------------------------- ajahr-synth
 
 
-def read_residual_shards(folder: str | Path, *, name: str = "", splits: Sequence[str] = ()) -> ResidualPeople:
+def read_residual_shards(
+    folder: str | Path, *, name: str = "", splits: Sequence[str] = (), inside: bool = False
+) -> ResidualPeople:
     """People with a residual end of a dataset of ``ajahr-synth``.
 
-    Limbs cut at joints by the older versions count as lambda 0, and say nothing of volumes.
+    Limbs cut at joints count as lambda 0, and say nothing of volumes.
+
+    Args:
+        inside: only ends inside a bone; those at joints, of which a class says everything, are no labelled points.
 
     Raises:
         UserError: no finished dataset, or nobody with a residual limb in it.
     """
     dataset = open_dataset(folder)
-    parts = [_shard_people(dataset, entry, splits) for entry in dataset.manifest.shards]
+    parts = [_shard_people(dataset, entry, splits, inside) for entry in dataset.manifest.shards]
     columns = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]} if parts else {}
     if not columns or not len(columns["key"]):
         raise UserError(f"{folder}: nobody with a residual limb in it; generate some (ajahr-synth generate)")
@@ -236,7 +241,7 @@ def read_residual_shards(folder: str | Path, *, name: str = "", splits: Sequence
     )
 
 
-def _shard_people(dataset: Dataset, entry: Any, splits: Sequence[str]) -> dict[str, np.ndarray]:
+def _shard_people(dataset: Dataset, entry: Any, splits: Sequence[str], inside: bool) -> dict[str, np.ndarray]:
     arrays = dataset.arrays(entry)
     levels, points = arrays["limb_levels"], arrays["keypoints_ldpose25"].astype(np.float64)
     fraction = fractions_of_levels(levels).astype(np.float64)
@@ -244,6 +249,8 @@ def _shard_people(dataset: Dataset, entry: Any, splits: Sequence[str]) -> dict[s
         own = arrays["residual_lambda"]
         fraction = np.where(np.isnan(own), fraction, own)
     fraction = np.where(fraction < 1, fraction, np.nan)  # a disarticulation leaves no end
+    if inside:
+        points[:, list(LDPOSE25.residual)] *= (fraction > 0)[..., None]
     joints = arrays["joints_3d"].astype(np.float64)
     anchor, upstream = joints[:, [s.anchor for s in SEGMENTS]], joints[:, [s.upstream for s in SEGMENTS]]
     ends = anchor + fraction[..., None] * (upstream - anchor)

@@ -99,5 +99,6 @@ def test_shards(tmp_path) -> None:
         mask = people.load_mask(i)
         assert mask is not None and mask.any() and mask.shape == people.load(i).pixels.shape[:2]
     assert people.truth.volume_ml.shape == (3, 8) and np.isnan(people.truth.volume_ml).all()
-    with pytest.raises(UserError, match="nobody with a residual limb"):
-        read_residual_shards(tmp_path / "set", splits=["test"])
+    for options in ({"splits": ["test"]}, {"inside": True}):
+        with pytest.raises(UserError, match="nobody with a residual limb"):
+            read_residual_shards(tmp_path / "set", **options)
