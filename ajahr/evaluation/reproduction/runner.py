@@ -211,10 +211,16 @@ class _Running:
     def seconds(self) -> float:
         return time.monotonic() - self.began
 
-    def tell(self, number: int) -> None:
+    def stop(self) -> None:
+        """Tell the command to save and end. Not its workers: one that loses them fails before it has saved."""
         if self.process is not None and self.process.poll() is None:
-            with suppress(ProcessLookupError):
-                os.killpg(self.process.pid, number)
+            self.process.terminate()
+
+    def kill(self) -> None:
+        """End whatever is left of the command and its workers."""
+        if self.process is not None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, signal.SIGKILL)
 
 
 class Runner:
@@ -305,13 +311,13 @@ class Runner:
     def _stop(self) -> None:
         """Tell what runs to save and end; do not wait for ever."""
         for one in self._running:
-            one.tell(signal.SIGTERM)
+            one.stop()
         until = time.monotonic() + _GRACE_S
         for one in self._running:
             if one.process is not None:
                 with suppress(subprocess.TimeoutExpired):
                     one.process.wait(max(until - time.monotonic(), 0.1))
-            one.tell(signal.SIGKILL)
+            one.kill()
             one.close()
 
 

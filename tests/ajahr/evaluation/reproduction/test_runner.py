@@ -99,13 +99,28 @@ def test_other_settings_are_refused_or_done_again(tmp_path: Path) -> None:
     assert log.read_text() == "tee"
 
 
+def _working(pid: int) -> bool:
+    """Whether the process lives, and is no dead one that nobody has asked for."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_told_to_stop_it_lets_its_processes_save(tmp_path: Path, number: int) -> None:
-    ready, saved = tmp_path / "ready", tmp_path / "saved"
+    ready, saved, worker_told = tmp_path / "ready", tmp_path / "saved", tmp_path / "told"
+    worker = (
+        "import os, pathlib, signal, time\n"
+        f"signal.signal(signal.SIGTERM, lambda *_: pathlib.Path({str(worker_told)!r}).touch())\n"
+        f"pathlib.Path({str(tmp_path / 'half')!r}).write_text(str(os.getpid()))\n"
+        f"os.rename({str(tmp_path / 'half')!r}, {str(ready)!r})\n"
+        "time.sleep(60)"
+    )
     child = code(
-        "import signal, sys, time\n"
+        "import signal, subprocess, sys, time\n"
         f"signal.signal(signal.SIGTERM, lambda *_: (open({str(saved)!r}, 'w'), sys.exit(143)))\n"
-        f"open({str(ready)!r}, 'w')\n"
+        f"subprocess.Popen([sys.executable, '-S', '-c', {worker!r}])\n"
         "time.sleep(30)"
     )
 
@@ -125,6 +140,11 @@ def test_told_to_stop_it_lets_its_processes_save(tmp_path: Path, number: int) ->
     finally:
         signal.signal(signal.SIGINT, earlier)
     assert saved.exists() and Folder(tmp_path / "run", [step]).state(step) == "begun"
+    assert not worker_told.exists(), "a training that loses its workers cannot save"
+    until = time.monotonic() + 20
+    while (left := _working(int(ready.read_text()))) and time.monotonic() < until:
+        time.sleep(0.02)
+    assert not left, "but none is left"
     assert signal.getsignal(signal.SIGTERM) == before
 
 
