@@ -62,7 +62,9 @@ def exactness(count: int) -> None:
     a, b = (CAMERA.project(x) for x in bones(joints))
     length = np.linalg.norm(a - b, axis=-1)
     given, error = points[..., 2] > 0, np.abs(found.fraction - truth)
-    print(f"2 px of noise, {given.sum()} limbs of {count} people, bones of {length[given].mean():.0f} px on average")
+    print(
+        f"2 px of noise, {given.sum()} limbs of {count} people, bones of {length[given].mean():.0f} px on average"
+    )
     print(
         f"  accepted {found.accepted[given].mean():.1%}; |lambda error| median {np.median(error[found.accepted]):.4f}, "
         f"95 % under {np.quantile(error[found.accepted], 0.95):.4f}"
@@ -123,7 +125,10 @@ def speed(limbs: int) -> None:
     alone[:, 0, 2] = 1  # one limb a person
     anchor, upstream = (x[:, 0] for x in bones(joints))
     problem = Problem.build(anchor, upstream, points[:, 0, :2], CAMERA)
-    rows = [Problem.build(anchor[k : k + 1], upstream[k : k + 1], points[k : k + 1, 0, :2], CAMERA) for k in range(limbs)]
+    rows = [
+        Problem.build(anchor[k : k + 1], upstream[k : k + 1], points[k : k + 1, 0, :2], CAMERA)
+        for k in range(limbs)
+    ]
     few = slice(0, limbs // 4)
     ways = {
         "whole fit, one limb a call": lambda: [
@@ -131,7 +136,8 @@ def speed(limbs: int) -> None:
         ],
         "whole fit, all limbs in a call": lambda: fit_residuals(joints, alone, CAMERA),
         "whole fit by L-BFGS, one limb a call": lambda: [
-            fit_residuals(joints[k : k + 1], alone[k : k + 1], CAMERA, solver="lbfgs") for k in range(limbs // 4)
+            fit_residuals(joints[k : k + 1], alone[k : k + 1], CAMERA, solver="lbfgs")
+            for k in range(limbs // 4)
         ],
         "whole fit by L-BFGS, all in a call": lambda: fit_residuals(joints, alone, CAMERA, solver="lbfgs"),
         "solver only, Gauss-Newton, one a call": lambda: [solve(row) for row in rows],

@@ -77,7 +77,10 @@ def test_what_does_not_fit_is_refused(tmp_path):
     refused("weights has shape", weights=raw["weights"][:, :54])
     refused("NaN", v_template=np.full_like(raw["v_template"], np.nan))
     refused("lmk_faces_idx names face", lmk_faces_idx=np.full(51, 10**6))
-    assert load_rig(write_smplx(tmp_path / "bare.npz", hands_meanl=None, lmk_faces_idx=None, vt=None)).hands is None
+    assert (
+        load_rig(write_smplx(tmp_path / "bare.npz", hands_meanl=None, lmk_faces_idx=None, vt=None)).hands
+        is None
+    )
 
 
 def test_a_body_is_its_rig():

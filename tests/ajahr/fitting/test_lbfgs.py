@@ -80,5 +80,7 @@ def test_a_barrier_is_not_crossed_and_a_hopeless_problem_stays():
 
     start = torch.tensor([[4.0, 2.0], [-1.0, 5.0], [1.0, 0.0]], dtype=torch.float64)
     found = minimise(of_energy(energy), start)
-    torch.testing.assert_close(found.point[0], torch.tensor([1.0, 0.0], dtype=torch.float64), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        found.point[0], torch.tensor([1.0, 0.0], dtype=torch.float64), atol=1e-5, rtol=0
+    )
     assert (found.point[1] == start[1]).all() and (found.point[2] == start[2]).all()
