@@ -1,6 +1,6 @@
 """RAFO on rendered truth: how exact, what it refuses, how fast. One core; run by hand.
 
-    taskset -c 1 python scripts/bench_rafo.py
+    OMP_NUM_THREADS=1 taskset -c 1 python scripts/bench_rafo.py
 
 People of the pose sampler, seen from all sides; lambda 0.1 to 0.9 on all eight bones, 2 px of noise. Errors are
 told per length of the bone in the image, because a point's error counts by it. Endpoints off the limb are put to
@@ -11,11 +11,8 @@ by Gauss-Newton, by our batched L-BFGS, and by torch's L-BFGS, in turns.
 from __future__ import annotations
 
 import argparse
-import os
 import time
-
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(name, "1")
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -69,7 +66,7 @@ def exactness(count: int) -> None:
         f"  accepted {found.accepted[given].mean():.1%}; |lambda error| median {np.median(error[found.accepted]):.4f}, "
         f"95 % under {np.quantile(error[found.accepted], 0.95):.4f}"
     )
-    for low, high in zip(BINS, BINS[1:], strict=False):
+    for low, high in pairwise(BINS):
         some = found.accepted & (length >= low) & (length < high)
         if some.any():
             print(f"  bone of {low}..{high} px: {some.sum()} limbs, median {np.median(error[some]):.4f}")

@@ -26,6 +26,9 @@ COMMANDS = {
     "predict": Command(
         "ajahr.cli.predict", "photographs or a video in; limb status, bodies, meshes and pictures out"
     ),
+    "adapt": Command(
+        "ajahr.cli.adapt", "another method's bodies and 25 keypoints in; residual limbs and closed meshes out"
+    ),
     "doctor": Command("ajahr.cli.doctor", "which assets are here, what each unlocks, where to get it"),
 }
 

@@ -1,8 +1,9 @@
 """SMPLify-X: SMPL or SMPL-X from 2D keypoints in stages, for people with limb loss; or from another method's body.
 
 After Pavlakos et al. (CVPR 2019) as ResiHMR uses it: the camera from the torso first, facing it and turned by half
-a turn, both carried to the end where the shoulders are narrow in the image; then rounds of L-BFGS with strong Wolfe whose priors loosen, the data
-term robust (Geman-McClure); hands and face last. All people are one batch of independent problems.
+a turn, both carried to the end where the shoulders are narrow in the image; then rounds of L-BFGS with strong
+Wolfe whose priors loosen, the data term robust (Geman-McClure); hands and face last. All people are one batch of
+independent problems.
 
 Only intact keypoints count: what lies at an absent joint or beyond has no weight, and those joints are frozen at
 rest and leave the priors. Departures: residual-limb ends may turn their bone (they say where it points, not how
@@ -25,7 +26,6 @@ from jaxtyping import Bool, Float, Num
 from torch import Tensor
 
 from ajahr.anatomy import LDPOSE25, NUM_JOINTS, NUM_TOKENIZER_JOINTS, PARENTS, KeypointLayout
-from ajahr.body import smplx_file
 from ajahr.body.rig import RigData
 from ajahr.errors import UserError
 from ajahr.fitting.energy import geman_mcclure
@@ -303,10 +303,8 @@ class StagedFit:
 
     def _pose(self, latent: Tensor, work: _Problem) -> Tensor:
         """Rotation vectors of joints 1..23, absent ones at rest."""
-        if isinstance(self.prior, VPoser):
-            pose = self.prior.decode(latent)
-        else:
-            pose = latent.view(len(latent), -1, 3)
+        vposer = isinstance(self.prior, VPoser)
+        pose = self.prior.decode(latent) if vposer else latent.view(len(latent), -1, 3)
         return pose * work.kept[..., None]
 
     def _rotmats(self, work: _Problem, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,7 +1,7 @@
-"""Meshes as files: GLB, OBJ and PLY, each with normals or colours as the format has them.
+"""Meshes as files: GLB, OBJ, PLY and STL, each with normals or colours as the format has them.
 
 Files are in glTF's axes, which viewers expect: x to the picture's right, y up, z towards the camera, metres.
-`to_gl` turns the camera frame (x right, y down, z forward) into them.
+`to_gl` turns the camera frame (x right, y down, z forward) into them. STL is in millimetres, as printers take it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ajahr.data.files import write_atomic
 from ajahr.errors import UserError
 from ajahr.inference.meshes import Mesh
 
-MeshFormat = Literal["glb", "obj", "ply"]
+MeshFormat = Literal["glb", "obj", "ply", "stl"]
 _TO_GL = np.array([1, -1, -1], np.float32)
 _FLOAT, _UINT8, _UINT16, _UINT32 = 5126, 5121, 5123, 5125  # glTF component types
 _VERTEX_DATA, _INDEX_DATA = 34962, 34963
@@ -33,7 +33,7 @@ def save_mesh(path: str | Path, mesh: Mesh, extras: dict[str, Any] | None = None
     """Write a mesh of the camera frame in the format its suffix names, whole or not at all.
 
     Args:
-        path: ends in .glb, .obj or .ply.
+        path: ends in .glb, .obj, .ply or .stl.
         extras: plain values kept in a GLB (``meshes[0].extras``); other formats have no place for them.
 
     Raises:
@@ -48,6 +48,8 @@ def save_mesh(path: str | Path, mesh: Mesh, extras: dict[str, Any] | None = None
         data = obj_bytes(upright)
     elif suffix == "ply":
         data = ply_bytes(upright)
+    elif suffix == "stl":
+        data = stl_bytes(upright)
     else:
         raise UserError(f"{path}: no mesh format by that name; end it in .{', .'.join(get_args(MeshFormat))}")
     write_atomic(path, data)
@@ -142,3 +144,13 @@ def ply_bytes(mesh: Mesh) -> bytes:
     faces = np.empty(len(mesh.faces), [("count", "u1"), ("corners", "<i4", 3)])
     faces["count"], faces["corners"] = 3, mesh.faces
     return header.encode() + vertices.tobytes() + faces.tobytes()
+
+
+def stl_bytes(mesh: Mesh) -> bytes:
+    """Binary STL, millimetres; without colours, each face for itself."""
+    corners = mesh.vertices[mesh.faces].astype(np.float32) * np.float32(1000)
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    rows = np.zeros(len(corners), [("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("none", "<u2")])
+    rows["normal"], rows["corners"] = normals, corners
+    return b"ajahr; millimetres, y up".ljust(80) + struct.pack("<I", len(rows)) + rows.tobytes()
