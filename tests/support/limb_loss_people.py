@@ -70,7 +70,9 @@ def person(
     return Truth(rotmats, body_pose, betas, translation, joints, keypoints, where)
 
 
-def as_another_method_says(people: list[Truth], rig: RigData, spread: float = 0.0, seed: int = 1) -> BodyParams:
+def as_another_method_says(
+    people: list[Truth], rig: RigData, spread: float = 0.0, seed: int = 1
+) -> BodyParams:
     """Parameters off the truth by so much (rad; a third of it in m)."""
     rng = np.random.default_rng(seed)
     return BodyParams(
