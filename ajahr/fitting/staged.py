@@ -145,8 +145,8 @@ class StagedFit:
     Args:
         rig: SMPL, SMPL-X or the embedded body.
         layout: coco17, body25 or ldpose25.
-        prior: over body poses; the shipped mixture if None. A `VPoser` is fitted in its latent space, a
-            `CodebookPrior` alternates between choosing codes and optimising.
+        prior: over body poses; the shipped mixture if None. A `VPoser` is fitted in its latent space; a
+            `CodebookPrior` stands beside the mixture, its codes chosen anew before every stage.
         codebook: a pose tokenizer's codes beside the prior.
     """
 
@@ -156,12 +156,14 @@ class StagedFit:
         layout: KeypointLayout = LDPOSE25,
         options: StagedOptions | None = None,
         *,
-        prior: PoseTerm | VPoser | None = None,
+        prior: PoseTerm | VPoser | CodebookPrior | None = None,
         codebook: CodebookPrior | None = None,
     ) -> None:
         self.rig, self.layout, self.options = rig, layout, options or StagedOptions()
         self.model = RigModel(rig, layout)
         self._mixture = MixturePrior.shipped()
+        if isinstance(prior, CodebookPrior):
+            prior, codebook = None, prior
         self.prior: PoseTerm | VPoser = self._mixture if prior is None else prior
         self.codebook = codebook
         self._sigma = keypoint_sigmas(layout)

@@ -179,6 +179,30 @@ def codebook_of(tokenizer) -> Projection:
     return project
 
 
+def read_pose_prior(path: str | Path) -> MixturePrior | VPoser | CodebookPrior:
+    """The prior a file holds: a mixture (``.pkl``, ``.npz``), one of our pose tokenizers, or VPoser's weights.
+
+    Raises:
+        UserError: missing, or none of them.
+    """
+    path = Path(path)
+    if path.suffix in (".pkl", ".npz"):
+        return MixturePrior.read(path)
+    if path.suffix == ".safetensors" and path.is_file():
+        from safetensors import SafetensorError, safe_open
+
+        from tokenizer.vqvae import PoseTokenizer
+
+        try:
+            with safe_open(path, framework="pt") as file:
+                ours = "config" in (file.metadata() or {})
+        except (OSError, SafetensorError) as error:
+            raise UserError(f"{path} is not a whole safetensors file ({error})") from error
+        if ours:
+            return CodebookPrior(codebook_of(PoseTokenizer.load(path)))
+    return VPoser.read(path)
+
+
 _LEAKY = "leaky"
 _VERSIONS = (  # encoder, decoder, slope of its leaky ReLU; dropout does nothing in use
     (("bodyprior_enc_bn1", "bodyprior_enc_fc1", _LEAKY, "bodyprior_enc_bn2", "bodyprior_enc_fc2", _LEAKY,

@@ -27,7 +27,9 @@ from ajahr.data.images import load_image
 from ajahr.data.ldpose import DISTAL, EXCLUDES, LIMB_POINTS
 from ajahr.errors import UserError
 from ajahr.fitting.rig_model import RigModel
-from ajahr.fitting.staged import BodyStart, FitStatus, StagedFit, StagedOptions
+from ajahr.fitting.smplify import FitStatus
+from ajahr.fitting.staged import BodyStart, StagedFit, StagedOptions
+from ajahr.fitting.staged_priors import read_pose_prior
 from ajahr.geometry.cameras import Camera
 from ajahr.geometry.rotations_np import rotmat_to_rotvec, rotvec_to_rotmat
 from ajahr.inference.body_params import BodyParams, read_params
@@ -57,6 +59,8 @@ class AdaptOptions:
         min_iou: least overlap of a person's box and the keypoints'.
         gates: of RAFO.
         cut_low_confidence: cut limbs that are seen end on, where the length is hardly known.
+        pose_prior: a file with another prior for the refinement: SMPLify's GMM, VPoser, or a pose tokenizer of
+            this project.
     """
 
     refine: bool = True
@@ -64,6 +68,7 @@ class AdaptOptions:
     min_iou: float = 0.3
     gates: Gates = field(default_factory=Gates)
     cut_low_confidence: bool = True
+    pose_prior: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -428,7 +433,8 @@ def _refined(
     chosen = np.flatnonzero(front & enough)
     if not len(chosen):
         return rotmats, shape, translation, words
-    fit = StagedFit(rig, LDPOSE25, StagedOptions(ends_turn_bones=False))
+    prior = None if options.pose_prior is None else read_pose_prior(options.pose_prior)
+    fit = StagedFit(rig, LDPOSE25, StagedOptions(ends_turn_bones=False), prior=prior)
     body_pose = np.zeros((len(chosen), 23, 3))
     shared = 22 if rig.is_smplx else 24
     body_pose[:, : shared - 1] = rotmat_to_rotvec(rotmats[chosen, 1:shared])

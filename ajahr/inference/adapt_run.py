@@ -39,6 +39,7 @@ class AdaptConfig:
         focal_length: px; wins over the file's.
         image_size: Width and height in px, where there is no image and no file tells.
         image_name: Of several pictures in the files, the one meant; the image's name by default.
+        pose_prior: Another prior for the refinement: gmm_08.pkl, VPoser's weights, or a pose tokenizer's file.
         low_confidence: Cut limbs that are seen end on.
         gates: When an end is refused.
     """
@@ -56,6 +57,7 @@ class AdaptConfig:
     focal_length: float | None = None
     image_size: tuple[int, int] | None = None
     image_name: str | None = None
+    pose_prior: Path | None = None
     low_confidence: bool = True
     gates: Gates | None = None
 
@@ -73,6 +75,7 @@ def run(config: AdaptConfig, progress: Progress) -> tuple[Adapted, Path]:
     options = AdaptOptions(
         refine=config.refine, match=config.match, min_iou=config.min_iou, gates=config.gates or Gates(),
         cut_low_confidence=config.low_confidence,
+        pose_prior=config.pose_prior,
     )  # fmt: skip
     make_folder(config.output)
     stem = (config.image or config.smpl).stem

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from ajahr.errors import UserError
-from ajahr.fitting.staged_priors import CodebookPrior, MixturePrior, VPoser, codebook_of
+from ajahr.fitting.staged_priors import CodebookPrior, MixturePrior, VPoser, codebook_of, read_pose_prior
 from ajahr.geometry.rotations import rotvec_to_rotmat
 from ajahr.poses.prior import PosePrior
 from ajahr.poses.sampler import sample_pose
@@ -186,6 +186,26 @@ def test_vposer_is_its_published_layers(make, prefix, tmp_path):
         decoded = found.decode(z)
         assert decoded.shape == (4, 23, 3) and (decoded[:, 21:] == 0).all()
         torch.testing.assert_close(rotvec_to_rotmat(decoded[:, :21]), rotmats.detach(), atol=1e-6, rtol=0)
+
+
+def test_a_file_is_the_prior_it_holds(tmp_path):
+    from hmr_runs import TOKENIZER
+
+    from tokenizer.vqvae import PoseTokenizer
+
+    PoseTokenizer(TOKENIZER).eval().save(tmp_path / "intact.safetensors")
+    found = read_pose_prior(tmp_path / "intact.safetensors")
+    assert isinstance(found, CodebookPrior)
+    pose = 0.2 * randn(4, 23, 3)
+    found.choose(pose)
+    assert (found.energy(pose, ALL) > 0).all()
+    np.savez(tmp_path / "gmm.npz", **gmm())
+    assert isinstance(read_pose_prior(tmp_path / "gmm.npz"), MixturePrior)
+    save_file(First().state_dict(), tmp_path / "vposer.safetensors")
+    assert isinstance(read_pose_prior(tmp_path / "vposer.safetensors"), VPoser)
+    (tmp_path / "half.safetensors").write_bytes(b"half")
+    with pytest.raises(UserError, match="not a whole safetensors"):
+        read_pose_prior(tmp_path / "half.safetensors")
 
 
 def test_what_is_no_prior_is_refused(tmp_path):
