@@ -44,12 +44,15 @@ def picture(result: Adapted) -> UInt8[np.ndarray, "height width 3"]:
         if person.visible:
             view = person.camera.cropped(0, 0, over.shape[1], over.shape[0], scale)
             _draw(over, person, person.vertices_cam.astype(np.float32), view)
-    line = max(12, round(max(photo.shape[:2]) / 50))
+    line = max(11, round(max(photo.shape[:2]) / (55 if len(result.people) == 1 else 75)))
     for person in result.people:
-        at = person.joints_cam[15]  # the head
         if person.visible:
-            x, y = person.camera.project(at) * scale
-            over = draw_label(over, caption(person), (float(x) + 2 * line, float(y) - 3 * line), size=line)
+            words = caption(person)
+            low, high = (f(person.camera.project(person.vertices_cam) * scale, 0) for f in (np.min, np.max))
+            wide, tall = 0.5 * line * max(map(len, words.split("\n"))), 1.3 * line * (words.count("\n") + 1.5)
+            over = draw_label(
+                over, words, (float((low[0] + high[0] - wide) / 2), float(low[1]) - tall), size=line
+            )
     return np.concatenate([marked, over, _side(result, photo.shape[0])], 1)
 
 
@@ -65,7 +68,7 @@ def caption(person: AdaptedPerson) -> str:
                 lines[-1] += " (unsure)"
         elif limb.status == "refused":
             lines.append(f"{limb.segment.words}: refused, {limb.reason.replace('_', ' ')[:40]}")
-    return f"{person.number}: " + ("\n".join(lines) or "nothing cut")
+    return "\n".join([f"person {person.number}", *(lines or ["nothing cut"])])
 
 
 def _side(result: Adapted, height: int) -> UInt8[np.ndarray, "height width 3"]:

@@ -103,12 +103,9 @@ def test_lost_limbs_have_no_say_and_rest(rig):
     two[LDPOSE25.index["left_ankle"], :2] = (10, 10)
     results = [fit.fit(p[None], CAMERA, absent_joints=absent, start=start) for p in (one, two)]
     assert results[0].rotmats.tobytes() == results[1].rotmats.tobytes()
-    gone = {*descendants(4), *descendants(21)}
-    for joint in range(1, 24):
-        turned = np.abs(results[0].rotmats[0, joint] - np.eye(3)).max() > 1e-9
-        assert turned != (joint in gone) or joint not in gone
-    for joint in gone:
+    for joint in (*descendants(4), *descendants(21)):
         np.testing.assert_allclose(results[0].rotmats[0, joint], np.eye(3), atol=1e-12)
+    assert np.abs(results[0].rotmats[0, 1] - np.eye(3)).max() > 1e-3
 
 
 def test_an_end_turns_its_bone_and_says_nothing_of_its_length(rig):
@@ -118,14 +115,14 @@ def test_an_end_turns_its_bone_and_says_nothing_of_its_length(rig):
     absent[0, segment.anchor] = True
     points = truth.keypoints.copy()
     knee = points[LDPOSE25.index["left_knee"], :2]
-    points[segment.point, :2] = knee + np.array([45.0, 60.0])  # swung out to the side
+    points[segment.point, :2] = knee + np.array([25.0, 60.0])  # swung out to the side
     results = {
         turn: StagedFit(rig, options=StagedOptions(ends_turn_bones=turn)).fit(
             points[None], CAMERA, absent_joints=absent, start=start_of([truth], 0.02)
         )
         for turn in (False, True)
     }
-    wanted = np.arctan2(45.0, 60.0)
+    wanted = np.arctan2(25.0, 60.0)
     angles = {}
     for turn, found in results.items():
         a, b = CAMERA.project(found.joints[0, [segment.anchor, segment.upstream]])
