@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -27,6 +27,7 @@ Projection = Callable[[Float[Tensor, "people 21 3 3"]], Float[Tensor, "people 21
 """Rotations of joints 1..21 to the nearest ones a pose tokenizer can say."""
 
 
+@runtime_checkable
 class PoseTerm(Protocol):
     """An energy over body poses, in units of half a squared standard deviation."""
 
