@@ -233,10 +233,9 @@ def _count(path: Path, whole: np.ndarray | None, root: np.ndarray | None, betas:
 def _rotvecs(path: Path, what: str, array: np.ndarray, people: int, allowed: Sequence[int]) -> np.ndarray:
     """(people, joints, 3), whether they come as vectors or as matrices."""
     numbers = array.size / max(people, 1)
-    matrices = array.shape[-2:] == (3, 3) and numbers / 9 in allowed
-    if not matrices and numbers / 3 in allowed and array.shape[-2:] != (3, 3):
+    if numbers / 3 in allowed:  # no count of vectors is also a count of matrices
         return array.reshape(people, -1, 3)
-    if not matrices and numbers / 9 not in allowed:
+    if numbers / 9 not in allowed:
         hint = "; a VPoser code must be decoded first" if numbers == 32 else ""
         joints = " or ".join(map(str, allowed))
         raise UserError(

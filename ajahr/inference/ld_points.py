@@ -81,9 +81,8 @@ def _results(path: Path, document: list[Any], name: str | None, image_id: int | 
     ids = [str(entry.get("image_id", "")) for entry in document]
     wanted = str(image_id) if image_id is not None else name
     chosen = _chosen(path, ids, wanted)
-    keypoints = np.array([_points(path, entry["keypoints"]) for entry in (document[k] for k in chosen)])
-    if len(chosen):
-        keypoints[..., :2] += 0.5 * (keypoints[..., 2:] > 0)
+    keypoints = np.array([_points(path, document[k]["keypoints"]) for k in chosen]).reshape(-1, NUM_POINTS, 3)
+    keypoints[..., :2] += 0.5 * (keypoints[..., 2:] > 0)
     boxes = np.full((len(chosen), 4), np.nan)
     for row, k in enumerate(chosen):
         box = document[k].get("bbox")
