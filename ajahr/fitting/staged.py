@@ -305,8 +305,8 @@ class StagedFit:
 
     def _pose(self, latent: Tensor, work: _Problem) -> Tensor:
         """Rotation vectors of joints 1..23, absent ones at rest."""
-        vposer = isinstance(self.prior, VPoser)
-        pose = self.prior.decode(latent) if vposer else latent.view(len(latent), -1, 3)
+        prior = self.prior
+        pose = prior.decode(latent) if isinstance(prior, VPoser) else latent.view(len(latent), -1, 3)
         return pose * work.kept[..., None]
 
     def _rotmats(self, work: _Problem, x: Tensor) -> tuple[Tensor, Tensor]:
