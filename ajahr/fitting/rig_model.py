@@ -116,10 +116,15 @@ class RigModel:
         blended = torch.einsum("vj,pjab->pvab", self._weights, all_rotations)
         moved = (blended @ vertices[..., None])[..., 0] + self._weights @ shift
         both = torch.cat([all_places, moved], 1)
-        face = both[:, self._face].reshape(people, -1, 3, 3)
+        face = both[:, self._face].reshape(people, len(self._face) // 3, 3, 3)
         if self._face_shares is not None:
             face = (face * self._face_shares[..., None]).sum(2)
-        return Points(all_places, both[:, self._keypoints], both[:, self._hands], face.reshape(people, -1, 3))
+        return Points(
+            all_places,
+            both[:, self._keypoints],
+            both[:, self._hands],
+            face.reshape(people, len(self._face) // (1 if self._face_shares is None else 3), 3),
+        )
 
     def _place(self, keypoint: int, vertex) -> int:
         if self.layout.name in ("coco17", "ldpose25"):

@@ -30,6 +30,7 @@ from ajahr.body.rig import RigData
 from ajahr.errors import UserError
 from ajahr.fitting.energy import geman_mcclure
 from ajahr.fitting.lbfgs import minimise, of_energy
+from ajahr.fitting.pose_prior import relaxed_pose
 from ajahr.fitting.rig_model import NUM_HAND_POINTS, Points, RigModel
 from ajahr.fitting.smplify import FitResult, FitStatus, keypoint_sigmas
 from ajahr.fitting.staged_priors import CodebookPrior, MixturePrior, PoseTerm, VPoser
@@ -60,10 +61,13 @@ class Stage:
     face: float = 0.0
     """Of face landmarks; 0 also freezes jaw and expression."""
     iterations: int = 60
+    robust: float = 1.0
+    """Multiplies Geman-McClure's constant: the first pose is far off, and far errors must still pull."""
 
 
 STAGES: tuple[Stage, ...] = (
-    Stage(7100, 400), Stage(7100, 100), Stage(144, 4), Stage(1, 1, hands=0.1), Stage(1, 1, hands=1, face=1),
+    Stage(7100, 400, robust=4), Stage(7100, 100, robust=4), Stage(144, 4, robust=4), Stage(1, 1, hands=0.1),
+    Stage(1, 1, hands=1, face=1),
 )  # fmt: skip
 """SMPLify-X's ladder: pose 404, 404, 57.4, 4.78, 4.78 and shape 100, 50, 10, 5, 5, squared, in units of the last."""
 
@@ -256,7 +260,7 @@ class StagedFit:
             owner = torch.cat([fitted, fitted])
             turn = torch.arange(2).repeat_interleave(len(fitted))
             work = replace(problem.take(owner), root=_TURNS[turn])
-            camera = Stage(0, 0, iterations=40)
+            camera = Stage(0, 0, iterations=40, robust=4)
             x = self._minimise(work, work.start, camera, ("root", "place"), torso=True)
             value = self._energy(work, x, camera, torch.arange(len(owner)), True).view(2, -1)
             lower = torch.stack([value[0] <= value[1], value[1] < value[0]])
@@ -361,7 +365,7 @@ class StagedFit:
         pixels, behind = self._pixels(work, found.keypoints)
         sigma = self._sigma * options.noise * work.size[:, None]
         square = ((pixels - work.points).square().sum(-1)) / sigma**2
-        energy = (weights * geman_mcclure(square, options.robust)).sum(1)
+        energy = (weights * geman_mcclure(square, stage.robust * options.robust)).sum(1)
         behind = (behind & (weights > 0)).any(1)
         place = x[:, slices["place"].stop - 1]
         energy = energy + 0.5 * ((place - work.log_depth) / options.depth).square()
@@ -531,7 +535,7 @@ class _Problem:
         first_pose = torch.zeros(people, NUM_JOINTS - 1, 3, dtype=_DOUBLE)
         if start is None:
             root = _TURNS[:1].expand(people, 3, 3).clone()
-            first_pose += fit._mixture.mean
+            first_pose += relaxed_pose()
             depth, middle = _torso_place(fit, flat, confidence, focal, first_pose * hidden[..., None])
             depth = torch.where(weak, weak_depth, depth)
         else:

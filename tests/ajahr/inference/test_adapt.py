@@ -49,10 +49,9 @@ def points(people) -> LdPoints:
 
 
 def true_mesh(rig: RigData, truth: Truth, ends: dict[str, float]) -> np.ndarray:
-    body = SkinnedMesh.build(
-        rig.shaped(truth.betas.astype(np.float32)), rig.faces, rig.weights,
-        rig.J_regressor @ rig.shaped(truth.betas.astype(np.float32)), rig.parents, rig.posedirs,
-    )  # fmt: skip
+    vertices = rig.shaped(truth.betas.astype(np.float32))
+    rest = (rig.J_regressor @ vertices).astype(np.float32)
+    body = SkinnedMesh.build(vertices, rig.faces, rig.weights, rest, rig.parents, rig.posedirs)
     cut = cut_limbs(body, {SEGMENT[name]: fraction for name, fraction in ends.items()})
     return cut.mesh.pose(truth.rotmats, truth.translation)
 
