@@ -123,7 +123,7 @@ class RigModel:
             all_places,
             both[:, self._keypoints],
             both[:, self._hands],
-            face.reshape(people, len(self._face) // (1 if self._face_shares is None else 3), 3),
+            face.reshape(people, len(self._face) // 3, 3),
         )
 
     def _place(self, keypoint: int, vertex) -> int:

@@ -238,6 +238,8 @@ class StagedFit:
             absent[:, joint] |= absent[:, parent]
         points = _read(keypoints_2d, len(self.layout), "keypoint")
         points[..., 2] *= ~absent[:, list(self.layout.anchors)]
+        if not self.options.ends_turn_bones:
+            points[:, self._ends, 2] = 0
         others = [
             np.zeros((people, 0, 3)) if given is None or not self.rig.is_smplx else _read(given, count, what)
             for given, count, what in (
@@ -310,7 +312,9 @@ class StagedFit:
     def _pose(self, latent: Tensor, work: _Problem) -> Tensor:
         """Rotation vectors of joints 1..23, absent ones at rest."""
         prior = self.prior
-        pose = prior.decode(latent) if isinstance(prior, VPoser) else latent.view(len(latent), -1, 3)
+        pose = (
+            prior.decode(latent) if isinstance(prior, VPoser) else latent.view(len(latent), NUM_JOINTS - 1, 3)
+        )
         return pose * work.kept[..., None]
 
     def _rotmats(self, work: _Problem, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -334,7 +338,7 @@ class StagedFit:
             if self._hands is None:
                 parts.append(rest.expand(people, 15, 3, 3))
                 continue
-            own = x[:, slices["hands"]].view(people, 2, -1)[:, k]
+            own = x[:, slices["hands"]].view(people, 2, len(self._hands[2]))[:, k]
             fingers = (self._hands[k] + own @ self._hands[2 + k]).view(people, 15, 3)
             parts.append(rotvec_to_rotmat(fingers * work.kept[:, wrist - 1, None, None]))
         return pose, torch.cat(parts, 1)
