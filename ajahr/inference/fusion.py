@@ -1,8 +1,9 @@
 """Limb status over time. Anatomy does not change from frame to frame, so neither may the answer.
 
 Frames are evidence: the logarithms of their calibrated probabilities add up. But neighbouring frames are no
-independent witnesses, so what is remembered fades by ``forgetting`` a frame, which makes a long video worth
-1 / (1 - forgetting) frames and keeps the fused probabilities honest.
+independent witnesses: a new look is counted every `SPACING` frames, and a long video is worth `LOOKS` of them
+at most, since the network may be wrong about a person in the same way all the time. So a dozen frames that say
+the same are hardly surer than one.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from jaxtyping import Float, Int64
 
 from ajahr.anatomy import NUM_LEVELS, NUM_LIMBS
 
-FORGETTING = 0.9
+SPACING = 10
+"""Frames, a third of a second, after which a person is seen anew."""
+LOOKS = 10
 _LEAST = 1e-3
 """No single frame rules a level out further than this."""
 
@@ -20,18 +23,16 @@ _LEAST = 1e-3
 def fuse(
     probabilities: Float[np.ndarray, "frames limbs=4 levels=4"],
     weights: Float[np.ndarray, " frames"] | None = None,
-    forgetting: float = FORGETTING,
 ) -> Float[np.ndarray, "limbs=4 levels=4"]:
     """Probabilities of one person's limbs from all frames, early and late alike.
 
     Args:
         weights: how much each frame is to be believed, relative to the others; all alike when None.
-        forgetting: 0..1; 0 takes the frames for one look, near 1 for as many independent ones.
     """
     count = len(probabilities)
     weights = np.ones(count) if weights is None or not weights.sum() > 0 else weights
     mean = np.tensordot(weights / weights.sum(), _log(probabilities), 1)
-    return _normalised(_worth(count, forgetting) * mean)
+    return _normalised(_worth(count) * mean)
 
 
 class LimbFusion:
@@ -45,12 +46,11 @@ class LimbFusion:
     def __init__(
         self,
         *,
-        forgetting: float = FORGETTING,
         memory: float = 0.99,
         margin: float = 1.0,
         patience: int = 3,
     ) -> None:
-        self._forgetting, self._memory, self._margin, self._patience = forgetting, memory, margin, patience
+        self._memory, self._margin, self._patience = memory, margin, patience
         self._frames, self._weight = 0, 0.0
         self._sum = np.zeros((NUM_LIMBS, NUM_LEVELS))
         self._evidence = np.zeros((NUM_LIMBS, NUM_LEVELS))
@@ -63,7 +63,7 @@ class LimbFusion:
         self._frames += 1
         self._weight = self._memory * self._weight + weight
         self._sum = self._memory * self._sum + weight * _log(probabilities)
-        self._evidence = _worth(self._frames, self._forgetting) * self._sum / max(self._weight, 1e-9)
+        self._evidence = _worth(self._frames) * self._sum / max(self._weight, 1e-9)
         best = self._evidence.argmax(1)
         if self._levels is None:
             self._levels = best.astype(np.int64)
@@ -88,9 +88,9 @@ class LimbFusion:
         return np.zeros(NUM_LIMBS, np.int64) if self._levels is None else self._levels.copy()
 
 
-def _worth(frames: int, forgetting: float) -> float:
+def _worth(frames: int) -> float:
     """How many independent looks so many frames are worth."""
-    return (1 - forgetting**frames) / (1 - forgetting) if forgetting < 1 else float(frames)
+    return min(1 + (frames - 1) / SPACING, LOOKS)
 
 
 def _log(probabilities: np.ndarray) -> np.ndarray:

@@ -269,6 +269,7 @@ class VideoPredictor:
                     if pixels is None:
                         for track, sighting in redo.get(index, ()):
                             self._carry_on(track, sighting)
+                        self._tick()
                     else:
                         if redo.get(index):
                             self._regress(pixels, redo[index])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ajahr.inference.fusion import LimbFusion, fuse
+from ajahr.inference.fusion import LOOKS, LimbFusion, fuse
 
 
 def frame(level=0, sure=0.7):
@@ -19,9 +19,18 @@ def test_one_frame_is_what_it_says():
 def test_agreement_makes_sure_but_never_surer_than_independent_looks():
     few, many = fuse(np.stack([frame(2)] * 3)), fuse(np.stack([frame(2)] * 1000))
     assert 0.7 < few[0, 2] < many[0, 2] < 1
-    independent = frame(2)[0] ** 10  # 1 / (1 - 0.9) looks at most
+    independent = frame(2)[0] ** LOOKS
     assert many[0, 2] == pytest.approx((independent / independent.sum())[2], abs=1e-6)
     assert np.allclose(many.sum(1), 1)
+
+
+def test_a_moment_is_one_look():
+    """Five frames of a sixth of a second say the same; they make nobody certain."""
+    assert fuse(np.stack([frame(2)] * 5))[0, 2] < 0.85
+    fusion = LimbFusion()
+    for _ in range(5):
+        fusion.update(frame(2))
+    assert np.allclose(fusion.probabilities, fuse(np.stack([frame(2)] * 5)))
 
 
 def test_the_majority_decides_and_not_the_end():

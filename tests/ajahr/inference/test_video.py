@@ -96,8 +96,10 @@ def test_a_damaged_frame_is_named_and_the_track_goes_on(model, tmp_path, capfd):
     data = bytearray(path.read_bytes())
     data[len(data) // 2 : len(data) // 2 + 2000] = bytes(2000)
     path.write_bytes(data)
-    result = VideoPredictor(model).run(path, tmp_path / "out.mp4")
+    ticks: list[int] = []
+    result = VideoPredictor(model, tick=lambda: ticks.append(1)).run(path, tmp_path / "out.mp4")
     assert result.damaged and 10 < result.damaged[0] < 20
+    assert len(ticks) == 2 * (result.frames + len(result.damaged))
     (track,) = result.tracks
     frames = [one.frame for one in track.sightings]
     assert frames[0] == 0 and frames[-1] >= 27 and set(result.damaged) < set(frames)  # filled in between
