@@ -16,7 +16,7 @@ from ajahr.anatomy import LDPOSE25, LIMBS, absent_joints
 from ajahr.body.data import BodyData
 from ajahr.errors import UserError
 from ajahr.inference.limb_ends import LimbEnd, Surface
-from ajahr.inference.meshes import LimbCutter, Mesh
+from ajahr.inference.meshes import LimbCutter, Mesh, limb_colours
 from ajahr.inference.person import Person
 from ajahr.residual_limb.decide import ANY_SD, Ends, Known, Method, decide
 from ajahr.residual_limb.measure import STATURES
@@ -229,9 +229,12 @@ def _taken_off(
     mesh: SkinnedMesh, vertices: np.ndarray, levels: np.ndarray, residual_joints: list[int]
 ) -> Mesh:
     """Without the heaps of what was lost at joints; residual limbs red."""
-    cutter = LimbCutter(mesh.weights, mesh.faces)
-    whole = cutter(vertices, levels)
-    kept = cutter.cut(levels).kept
+    if levels.any():
+        cutter = LimbCutter(mesh.weights, mesh.faces)
+        whole, kept = cutter(vertices, levels), cutter.cut(levels).kept
+    else:  # nothing to take off: the mesh as it is
+        colours = np.rint(limb_colours(mesh.weights)).astype(np.uint8)
+        whole, kept = Mesh(vertices, mesh.faces, colours), np.arange(len(vertices))
     share = mesh.weights[:, residual_joints].sum(1)
     share = np.where(mesh.residual, 1, np.clip((share - 0.3) / 0.4, 0, 1))[kept]
     colours = whole.colours.astype(np.float32)
