@@ -74,13 +74,28 @@ def smplx_arrays(seed: int = 0) -> dict[str, np.ndarray]:
     }
 
 
-def write_smplx(path: Path, *, bombs: bool = True, **changed: np.ndarray | None) -> Path:
+def few_vertices(arrays: dict[str, np.ndarray], count: int = 60) -> dict[str, np.ndarray]:
+    """The same file of so few vertices that it is no body any more, and is written at once."""
+    few = {k: arrays[k][:count] for k in ("v_template", "shapedirs", "posedirs", "weights")}
+    faces = np.arange(3 * count).reshape(-1, 3) % count
+    few |= {"J_regressor": arrays["J_regressor"][:, :count], "f": faces, "ft": faces}
+    return arrays | few | {"lmk_faces_idx": np.arange(51) % count, "vt": arrays["vt"][:count]}
+
+
+def write_smplx(
+    path: Path,
+    arrays: dict[str, np.ndarray] | None = None,
+    *,
+    bombs: bool = True,
+    **changed: np.ndarray | None,
+) -> Path:
     """The file and ``vertex_ids.json`` beside it, as a mesh of another size needs. None leaves an array out."""
-    arrays = {k: v for k, v in (smplx_arrays() | changed).items() if v is not None}
+    arrays = smplx_arrays() if arrays is None else arrays
+    arrays = {k: v for k, v in (arrays | changed).items() if v is not None}
     if bombs:
         arrays |= {key: np.array(Bomb(), object) for key in ("part2num", "joint2num")}
     np.savez_compressed(path, **arrays)
     body = load_body()
-    ids = {key: int(body.vertex_ids[key]) for key in VERTEX_KEYS}
+    ids = {key: int(body.vertex_ids[key]) % len(arrays["v_template"]) for key in VERTEX_KEYS}
     (path.parent / "vertex_ids.json").write_text(json.dumps(ids))
     return path

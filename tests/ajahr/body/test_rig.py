@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from smplx_files import smplx_arrays, write_smplx
+from smplx_files import few_vertices, smplx_arrays, write_smplx
 
 from ajahr.body.data import load_body
 from ajahr.body.rig import RigData, load_rig
@@ -33,9 +33,10 @@ def test_smplx_arrays_arrive_and_no_pickle_is_run(file):
 
 
 def test_older_files_have_ten_and_ten(tmp_path):
-    narrow = smplx_arrays()["shapedirs"]
+    few = few_vertices(smplx_arrays())
+    narrow = few["shapedirs"]
     narrow = np.concatenate([narrow[..., :10], narrow[..., 300:310]], 2)
-    rig = load_rig(write_smplx(tmp_path / "any.npz", shapedirs=narrow), num_betas=16)
+    rig = load_rig(write_smplx(tmp_path / "any.npz", few, shapedirs=narrow), num_betas=16)
     assert (rig.num_betas, rig.num_expressions) == (10, 10)
     assert rig.expression_dirs is not None
     np.testing.assert_array_equal(rig.expression_dirs, narrow[..., 10:])
@@ -67,9 +68,9 @@ def test_shape_and_expression_move_what_they_should(file):
 def test_what_does_not_fit_is_refused(tmp_path):
     def refused(words: str, **changed: np.ndarray | None) -> None:
         with pytest.raises(UserError, match=words):
-            load_rig(write_smplx(tmp_path / "bad.npz", **changed))
+            load_rig(write_smplx(tmp_path / "bad.npz", raw, **changed))
 
-    raw = smplx_arrays()
+    raw = few_vertices(smplx_arrays())
     tree = raw["kintree_table"].copy()
     tree[0, 40] = 20
     refused("tree of 55 joints", kintree_table=tree)
@@ -78,7 +79,7 @@ def test_what_does_not_fit_is_refused(tmp_path):
     refused("NaN", v_template=np.full_like(raw["v_template"], np.nan))
     refused("lmk_faces_idx names face", lmk_faces_idx=np.full(51, 10**6))
     assert (
-        load_rig(write_smplx(tmp_path / "bare.npz", hands_meanl=None, lmk_faces_idx=None, vt=None)).hands
+        load_rig(write_smplx(tmp_path / "bare.npz", raw, hands_meanl=None, lmk_faces_idx=None, vt=None)).hands
         is None
     )
 
