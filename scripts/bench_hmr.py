@@ -5,12 +5,12 @@
     python scripts/bench_hmr.py --memory                 # resident memory of loading and running the preset
     python scripts/bench_hmr.py --device cuda --batch 64 # a GPU alone: TF32, bfloat16, compiled
 
-Weights are random. The plain formulation (scripts/plain_hmr.py) stands for upstream's code: attention as two products
-and a softmax, keys and values of every context token, one tokenizer at a time. Ways are timed in turns, so that a busy
-moment hits all; the least time of each is printed. Errors are against our float32 form: of the ViT's features,
-relative, and of the vertices, mm; under random weights the latter says little without how far apart the bench's people
-are, which is printed too. On a machine with a GPU the same is done there for batches, with the rate of a plain large
-product as the yardstick.
+Weights are random; parts that upstream does not have (tiny's stem and residual head) are left out. The plain
+formulation (scripts/plain_hmr.py) stands for upstream's code: attention as two products and a softmax, keys and values
+of every context token, one tokenizer at a time. Ways are timed in turns, so that a busy moment hits all; the least
+time of each is printed. Errors are against our float32 form: of the ViT's features, relative, and of the vertices, mm;
+under random weights the latter says little without how far apart the bench's people are, which is printed too. On a
+machine with a GPU the same is done there for batches, with the rate of a plain large product as the yardstick.
 """
 
 from __future__ import annotations
@@ -61,7 +61,15 @@ class Way:
 def make(preset: str) -> Regressor:
     """Random weights under which people differ by centimetres, as a trained net's do."""
     torch.manual_seed(0)
-    config = replace(RegressorConfig.preset(preset), bpac_cross_attention=False, token_residual=True)
+    config = RegressorConfig.preset(preset)
+    config = replace(  # what upstream has no name for is left out
+        config,
+        bpac_cross_attention=False,
+        token_residual=True,
+        residual_head=False,
+        backbone=replace(config.backbone, stem=None),
+        bpac=None if config.bpac is None else replace(config.bpac, reads="pixels"),
+    )
     regressor = Regressor(config, Body(load_body())).eval()
     torch.nn.init.normal_(regressor.readout.linear.weight, std=0.05)
     if regressor.switch is not None and regressor.token_head is not None:
