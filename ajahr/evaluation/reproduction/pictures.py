@@ -27,6 +27,8 @@ from ajahr.evaluation.reproduction.summary import (
 from ajahr.training.curves import read_metrics
 
 COLOURS = ("#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#a463f2", "#9c6b4e", "#3ca951")
+_COLOUR_OF = dict(zip(MODELS, COLOURS, strict=True))
+"""The same in every panel of every picture."""
 _CURVES = {
     "val/pa_mpjpe_mm": "PA-MPJPE on validation people (mm)",
     "val/mve_mm": "MVE on validation people (mm)",
@@ -61,7 +63,7 @@ def draw_errors(found: Found, picture: Path) -> Path:
         _bars(axes, list(METRICS.values()), values, digits=0)
         axes.set_title(f"amputees, {'true' if labels == 'truth' else 'own'} labels remove parts", fontsize=10)
     figure.axes[0].set_ylabel("mm, mean and standard deviation over seeds")
-    figure.axes[0].legend(fontsize=8, frameon=False)
+    _legend(figure, figure.axes[0])
     return _save(figure, picture)
 
 
@@ -90,7 +92,7 @@ def draw_status(found: Found, picture: Path) -> Path:
     _bars(third, ["test set", "occluded intact people"], rates, digits=3)
     third.axhline(MAX_FALSE, color="#1c1e22", linestyle=":", linewidth=1)
     third.set_title("false amputations, share of intact limbs", fontsize=10)
-    second.legend(fontsize=8, frameon=False)
+    _legend(figure, second)
     return _save(figure, picture)
 
 
@@ -99,12 +101,12 @@ def draw_curves(recipe: Recipe, output: Path, picture: Path) -> Path | None:
     figure = Figure(figsize=(14, 4.0), layout="constrained")
     drawn = False
     for axes, (column, title) in zip(figure.subplots(1, len(_CURVES)), _CURVES.items(), strict=True):
-        for number, model in enumerate(recipe.models):
+        for model in recipe.models:
             if column == "val/limb_f1" and not MODELS[model].bpac:
                 continue
             lines = [line for seed in recipe.seeds if (line := _curve(output, model, seed, column))]
             drawn = drawn or bool(lines)
-            colour = COLOURS[number % len(COLOURS)]
+            colour = _COLOUR_OF[model]
             for line in lines:
                 axes.plot(list(line), list(line.values()), color=colour, linewidth=0.7, alpha=0.6)
             shared = sorted(set.intersection(*(set(line) for line in lines))) if lines else []
@@ -116,7 +118,7 @@ def draw_curves(recipe: Recipe, output: Path, picture: Path) -> Path | None:
         axes.grid(alpha=0.3)
     if not drawn:
         return None
-    figure.axes[0].legend(fontsize=7, frameon=False)
+    _legend(figure, figure.axes[0])
     return _save(figure, picture)
 
 
@@ -139,8 +141,7 @@ def _bars(axes: Axes, groups: Sequence[str], values: Mapping[str, Sequence[Value
         place = [group + (number - (len(values) - 1) / 2) * width for group in range(len(groups))]
         means = [0.0 if math.isnan(one.mean) else one.mean for one in row]
         spread = [0.0 if math.isnan(one.sd) else one.sd for one in row]
-        colour = COLOURS[number % len(COLOURS)]
-        axes.bar(place, means, width * 0.92, yerr=spread if any(spread) else None, color=colour,
+        axes.bar(place, means, width * 0.92, yerr=spread if any(spread) else None, color=_COLOUR_OF[model],
                  label=MODELS[model].about, error_kw={"linewidth": 1})  # fmt: skip
         for x, one, sd in zip(place, row, spread, strict=True):
             if one.known:
@@ -148,6 +149,15 @@ def _bars(axes: Axes, groups: Sequence[str], values: Mapping[str, Sequence[Value
                               xytext=(0, 2), ha="center", fontsize=7)  # fmt: skip
     axes.set_xticks(range(len(groups)), groups)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def _legend(figure: Figure, axes: Axes) -> None:
+    """Below the panels, where it covers no bar."""
+    handles, labels = axes.get_legend_handles_labels()
+    if handles:
+        figure.legend(
+            handles, labels, loc="outside lower center", ncols=len(handles), fontsize=8, frameon=False
+        )
 
 
 def _save(figure: Figure, picture: Path) -> Path:

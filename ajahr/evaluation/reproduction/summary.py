@@ -221,7 +221,7 @@ def error_section(found: Found) -> Section:
     ]  # fmt: skip
     heading = ["model", *(f"{name}: {METRICS[metric]}" for name, _, _ in columns for metric in METRICS)]
     note = (
-        f"mm on the held-out test set, mean ± standard deviation over {len(found.seeds)} seeds; BPAC-Net sees "
+        f"mm on the held-out test set, mean ± standard deviation over {_seeds(found)}; BPAC-Net sees "
         "detector-like keypoints. Whose labels remove parts of the predicted body: the true ones, or the model's."
     )
     return Section("Errors of bodies", heading, rows, 1, note)
@@ -297,6 +297,10 @@ def as_json(found: Found, about: Mapping[str, Any]) -> dict[str, Any]:
     return {"about": dict(about), "seeds": found.seeds, "models": models, "criteria": held,
             "not_finite": found.not_finite(),
             "paired": {str(seed): list(pairs) for seed, pairs in found.paired.items()}}  # fmt: skip
+
+
+def _seeds(found: Found) -> str:
+    return f"{len(found.seeds)} seed{'' if len(found.seeds) == 1 else 's'}"
 
 
 def _number(value: object) -> float:
