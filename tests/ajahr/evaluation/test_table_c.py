@@ -73,5 +73,5 @@ def test_terminal_tables_have_every_section() -> None:
 
 def test_unwritable(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="choose another --output"):
+    with pytest.raises(UserError, match="choose another folder"):
         table_c.write_reports(ENTRIES, tmp_path / "file")
