@@ -3,6 +3,8 @@
     python scripts/ship_weights.py out/reproduce/seed_0/ajahr/version_0/checkpoints/last.ckpt \
         --keypoints out/reproduce/pretraining/version_0/pretrained \
         --data out/reproduce/data/train --figures out/reproduce/report/table.md
+
+With --keypoints-only, SOURCE is a 25-point model, and its folder is NAME alone.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from pathlib import Path
 
 from ajahr.cli.console import run
 from ajahr.errors import UserError
-from ajahr.evaluation.shipping import Card, ship
+from ajahr.evaluation.shipping import Card, ship, ship_keypoints
 from ajahr.inference.predictor import SHIPPED_WEIGHTS
 
 
@@ -23,6 +25,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("source", type=Path, help="a .ckpt of ajahr fit, or a folder of weights")
     parser.add_argument("--name", default="tiny", help="of the folder; predict's --weights")
     parser.add_argument("--keypoints", type=Path, help="a 25-point model, .ckpt or folder")
+    parser.add_argument("--keypoints-only", action="store_true", help="source is a 25-point model")
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="datasets it was trained on")
     parser.add_argument("--figures", type=Path, help="Markdown for the card, such as a report's table.md")
     parser.add_argument("--limits", nargs="+", default=[], help="further limits, one sentence each")
@@ -35,6 +38,12 @@ def main(argv: Sequence[str]) -> int:
         figures = options.figures.read_text() if options.figures else ""
     except OSError as error:
         raise UserError(f"{options.figures}: cannot be read ({error.strerror})") from error
+    if options.keypoints_only:
+        card = Card(f"25 points, {options.name}", limits=options.limits)
+        folder = ship_keypoints(options.source, options.folder / options.name, data=options.data, card=card,
+                                figures=figures, made_with=options.made_with)  # fmt: skip
+        print(folder)
+        return 0
     card = Card(title=f"AJAHR, {options.name}", limits=(*Card().limits, *options.limits))
     folder = ship(
         options.source, options.folder / options.name, data=options.data, card=card, figures=figures,

@@ -88,13 +88,13 @@ def ship(
     folder, card = Path(folder), card or Card()
     body = Body(load_body())
     regressor = load_regressor(source, body)
-    hashes = {str(one): data_hash(one) for one in data}
+    hashes = {Path(one).name: data_hash(one) for one in data}  # no paths of the machine it was made on
     make_folder(folder.parent)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as scratch:
         made = Path(scratch) / folder.name
         half, moved = save_light(regressor, made, body)
         about = {
-            "source": str(source),
+            "source": Path(source).name,
             "data": hashes,
             "half_precision": half,
             "largest_change_of_a_vertex_mm": moved,
@@ -117,6 +117,36 @@ def ship(
             target = folder.with_name(one.name)
             shutil.rmtree(target, ignore_errors=True)
             one.rename(target)
+    return folder
+
+
+def ship_keypoints(
+    source: str | Path,
+    folder: str | Path,
+    *,
+    data: Sequence[str | Path],
+    card: Card,
+    figures: str = "",
+    made_with: str = "",
+) -> Path:
+    """Write ``folder`` with a 25-point model alone, in half precision; whole, or as it was before.
+
+    Arguments and errors are those of `ship`; ``source`` is a training checkpoint or a folder of `save_keypoints`.
+    """
+    folder = Path(folder)
+    hashes = {Path(one).name: data_hash(one) for one in data}  # no paths of the machine it was made on
+    make_folder(folder.parent)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as scratch:
+        made = _keypoints(source, Path(scratch) / folder.name, card, hashes, half=True)
+        data_lines = "\n".join(f"- `{k}`: sha256 of its dataset.json {v}" for k, v in hashes.items())
+        limits = "\n".join(f"- {sentence}" for sentence in card.limits)
+        (made / CARD).write_text(
+            f"# {card.title}\n\nFinds LDPose's 25 points of one person: `ajahr predict --keypoints {folder.name}`.\n\n"
+            f"## Trained on\n\n{card.trained_on}.\n\n{data_lines}\n\n## Figures\n\n{figures.strip()}\n\n"
+            f"## Limits\n\n{limits}\n\nLicence: {card.licence}. Made with `{made_with}`.\n"
+        )
+        shutil.rmtree(folder, ignore_errors=True)
+        made.rename(folder)
     return folder
 
 
@@ -157,8 +187,7 @@ def data_hash(dataset: str | Path) -> str:
 def card_text(card: Card, about: Mapping[str, Any], figures: str) -> str:
     """MODEL_CARD.md."""
     data = "\n".join(
-        f"- `{Path(name).name}`: sha256 of its dataset.json {digest}"
-        for name, digest in about["data"].items()
+        f"- `{name}`: sha256 of its dataset.json {digest}" for name, digest in about["data"].items()
     )
     limits = "\n".join(f"- {sentence}" for sentence in card.limits)
     notes = "".join(f"\n- {key}: {value}" for key, value in card.notes.items())
@@ -191,15 +220,17 @@ where no other weights are named.
 """
 
 
-def _keypoints(source: str | Path, folder: Path, card: Card, hashes: Mapping[str, str]) -> Path:
+def _keypoints(
+    source: str | Path, folder: Path, card: Card, hashes: Mapping[str, str], *, half: bool = False
+) -> Path:
     source = Path(source)
     model = load_trained_keypoints(source) if source.suffix == ".ckpt" else load_keypoints(source)
-    save_keypoints(model, folder)
+    save_keypoints(model.half() if half else model, folder)
     calibration = source / "calibration.json"
     if source.is_dir() and calibration.is_file():
         shutil.copy(calibration, folder / calibration.name)
-    about = {"source": str(source), "data": dict(hashes), "licence": card.licence,
-             "sha256": _sha256(folder / "model.safetensors")}  # fmt: skip
+    about = {"source": source.name, "data": dict(hashes),
+             "licence": card.licence, "sha256": _sha256(folder / "model.safetensors")}  # fmt: skip
     (folder / PROVENANCE).write_text(json.dumps(about, indent=1) + "\n")
     return folder
 

@@ -16,7 +16,7 @@ import ajahr.evaluation.shipping as shipping
 from ajahr import AJAHR
 from ajahr.cli.doctor import shipped_weights
 from ajahr.errors import UserError
-from ajahr.evaluation.shipping import CARD, PROVENANCE, data_hash, ship
+from ajahr.evaluation.shipping import CARD, PROVENANCE, Card, data_hash, ship, ship_keypoints
 from ajahr.inference import predictor
 from ajahr.keypoints.config import KeypointConfig
 from ajahr.keypoints.model import KeypointModel, load_keypoints, save_keypoints
@@ -41,7 +41,7 @@ def test_what_is_shipped_predicts_alike(
     assert {path.name for path in folder.iterdir()} == {"config.json", "model.safetensors", CARD, PROVENANCE}
     assert folder.parent.is_dir() and not list(folder.parent.glob(".*")), "nothing half written is left"
     about = json.loads((folder / PROVENANCE).read_text())
-    assert about["half_precision"] and about["data"] == {str(data): data_hash(data)}
+    assert about["half_precision"] and about["data"] == {data.name: data_hash(data)}
     card = (folder / CARD).read_text()
     assert about["sha256"] in card and data_hash(data) in card and "| a |" in card and "a command" in card
     assert "no real person" in card and "licence: Apache-2.0" in card
@@ -107,3 +107,25 @@ def test_doctor_tells_of_them(tmp_path: Path, places: tuple[Path, Path]) -> None
     folder = ship(places[0], tmp_path / "weights/tiny", data=[places[1]])
     line = shipped_weights(tmp_path / "weights")
     assert line.found == [str(folder)] and line.kind == "weights" and "from_pretrained" in line.unlocks
+
+
+def test_a_keypoint_model_alone(tmp_path: Path, places: tuple[Path, Path]) -> None:
+    torch.manual_seed(0)
+    model = KeypointModel(KeypointConfig("vit_tiny_stem")).eval()
+    save_keypoints(model, tmp_path / "run")
+    image = torch.rand(1, 3, 256, 192)
+    with torch.no_grad():
+        before = model(image).heatmaps
+    folder = ship_keypoints(
+        tmp_path / "run", tmp_path / "weights/points", data=[places[1]], card=Card("Points"), figures="5 px"
+    )
+    files = {path.name for path in folder.iterdir()}
+    assert files == {"config.json", "model.safetensors", CARD, PROVENANCE}
+    card = (folder / CARD).read_text()
+    assert (
+        "# Points" in card and "5 px" in card and data_hash(places[1]) in card and str(tmp_path) not in card
+    )
+    assert str(tmp_path) not in (folder / PROVENANCE).read_text()
+    with torch.no_grad():
+        after = load_keypoints(folder)(image).heatmaps
+    assert after.dtype == torch.float32 and 0 < float((after - before).abs().max()) < 0.01
