@@ -8,7 +8,7 @@ from jaxtyping import Float32, UInt8
 
 from ajahr.anatomy import LDPOSE25
 from ajahr.geometry.cameras import Camera
-from ajahr.inference.adapt import Adapted, AdaptedPerson
+from ajahr.inference.adapted import Adapted, AdaptedPerson
 from ajahr.inference.pictures import fit
 from ajahr.render.compositing import composite_over
 from ajahr.render.overlay import draw_label, draw_skeleton

@@ -9,8 +9,9 @@ from typing import Any, Literal
 
 from ajahr.data.files import make_folder, write_atomic
 from ajahr.errors import UserError
-from ajahr.inference.adapt import Adapted, AdaptOptions, Match, adapt
+from ajahr.inference.adapt import AdaptOptions, Match, adapt
 from ajahr.inference.adapt_pictures import picture, png_bytes
+from ajahr.inference.adapted import Adapted
 from ajahr.inference.mesh_files import MeshFormat, save_mesh
 from ajahr.progress import Progress
 from ajahr.residual_limb.measure import LIMITS

@@ -9,12 +9,12 @@ import pytest
 from limb_loss_people import CAMERA, Truth, as_another_method_says, person
 from smplx_files import write_smplx
 
-from ajahr.anatomy import JOINT, LDPOSE25, PARENTS, Limb
-from ajahr.body.data import load_body
+from ajahr.anatomy import JOINT, LDPOSE25, Limb
 from ajahr.body.rig import RigData, load_rig
 from ajahr.errors import UserError
 from ajahr.geometry.rotations_np import rotvec_to_rotmat
-from ajahr.inference.adapt import RESIDUAL_RED, Adapted, AdaptOptions, adapt, swing
+from ajahr.inference.adapt import AdaptOptions, adapt
+from ajahr.inference.adapted import RESIDUAL_RED, Adapted
 from ajahr.inference.body_params import take
 from ajahr.inference.ld_points import LdPoints
 from ajahr.residual_limb.segments import SEGMENT
@@ -281,24 +281,3 @@ def test_smplx_bodies_lose_the_fingers_with_the_hand(tmp_path):
     np.testing.assert_allclose(found.rotmats[30], np.eye(3), atol=1e-12)
     np.testing.assert_allclose(found.rotmats[45], rotvec_to_rotmat(np.full(3, 0.3)), atol=1e-9)
     assert len(found.document()["smpl"]["body_pose"]) == 54
-
-
-def test_swing_is_the_least_turn_that_points_the_bone():
-    rng = np.random.default_rng(0)
-    rotmats = rotvec_to_rotmat(rng.normal(0, 0.5, (24, 3)))
-    mesh = SkinnedMesh.of_body(load_body())
-    joint, child = 4, 7
-    _, places = mesh.pose_joints(rotmats)
-    now, then = places[child] - places[joint], rng.normal(size=3)
-    turned = swing(rotmats, PARENTS, joint, now, then)
-    changed = np.abs(turned - rotmats).max((1, 2)) > 1e-12
-    assert np.flatnonzero(changed).tolist() == [joint]
-    rotations, after = mesh.pose_joints(turned)
-    bone = after[child] - after[joint]
-    np.testing.assert_allclose(bone / np.linalg.norm(bone), then / np.linalg.norm(then), atol=1e-6)
-    np.testing.assert_allclose(np.linalg.norm(bone), np.linalg.norm(now), rtol=1e-6)
-    before, _ = mesh.pose_joints(rotmats)
-    turn = rotations[joint] @ before[joint].T
-    axis = np.array([turn[2, 1] - turn[1, 2], turn[0, 2] - turn[2, 0], turn[1, 0] - turn[0, 1]])
-    assert abs(axis @ now) < 1e-6 * np.linalg.norm(axis) + 1e-9, "no twist about the bone"
-    assert swing(rotmats, PARENTS, joint, now, 3 * now) is rotmats
