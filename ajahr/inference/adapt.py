@@ -27,8 +27,9 @@ from ajahr.data.images import load_image
 from ajahr.errors import UserError
 from ajahr.fitting.rig_model import RigModel
 from ajahr.fitting.smplify import FitStatus
-from ajahr.fitting.staged import BodyStart, StagedFit, StagedOptions
+from ajahr.fitting.staged import StagedFit, StagedOptions
 from ajahr.fitting.staged_priors import read_pose_prior
+from ajahr.fitting.staged_problem import BodyStart
 from ajahr.geometry.rotations_np import rotmat_to_rotvec, rotvec_to_rotmat
 from ajahr.inference.adapt_limbs import adapted_person, given_ends
 from ajahr.inference.adapted import NEAREST, Adapted, AdaptedPerson

@@ -15,8 +15,9 @@ from ajahr.body.rig import RigData, load_rig
 from ajahr.errors import UserError
 from ajahr.fitting.rig_model import RigModel
 from ajahr.fitting.smplify import FitStatus
-from ajahr.fitting.staged import BodyStart, Stage, StagedFit, StagedOptions
+from ajahr.fitting.staged import Stage, StagedFit, StagedOptions
 from ajahr.fitting.staged_priors import CodebookPrior, MixturePrior
+from ajahr.fitting.staged_problem import BodyStart
 from ajahr.geometry.procrustes import procrustes_align
 from ajahr.geometry.rotations_np import rotvec_to_rotmat
 from ajahr.residual_limb.segments import SEGMENT
