@@ -1,6 +1,6 @@
 """``ajahr measure hka``: hip-knee-ankle angles of people in photographs, or why there is none.
 
-ajahr measure hka standing.jpg --weights weights/keypoints
+ajahr measure hka standing.jpg --weights tiny-keypoints
 ajahr measure hka photos/ --weights weights/keypoints --people yolo11x.pt --reference xray.csv
 ajahr measure hka photos/ --points points.json         points somebody marked: {"a.jpg": [[[x, y, score] x 17 or 25]]}
 
@@ -62,7 +62,7 @@ def hka(
 
     Args:
         images: Photographs, or a folder of them.
-        weights: A keypoint model's folder.
+        weights: A keypoint model's folder, or tiny-keypoints, which comes with the package.
         points: Marked points instead of a model.
         people: "whole" for one person who fills the picture, a YOLO .pt file, or boxes as JSON.
         output: Folder of hka.csv, hka.json and the pictures.
@@ -78,6 +78,10 @@ def hka(
         raise UserError(
             "give either --weights with a keypoint model's folder, or --points with marked points"
         )
+    if weights is not None:
+        from ajahr.inference.predictor import keypoint_folder
+
+        weights = keypoint_folder(weights)
     paths = _pictures(images)
     known = None if reference is None else _reference(reference)
     find = _marked(points, point_sd) if points is not None else _model(weights, people, flip_test, device)

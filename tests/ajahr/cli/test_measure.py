@@ -72,6 +72,12 @@ def test_marked_points(tmp_path: Path, photos: Path, capsys: pytest.CaptureFixtu
     assert picture is not None and picture.shape == (1200, 800, 3) and picture.std() > 5
 
 
+def test_the_model_that_comes_with_the_package(tmp_path: Path, photos: Path) -> None:
+    argv = ["measure", "hka", str(photos / "a.jpg"), "--weights", "tiny-keypoints", "--flip_test", "false"]
+    assert main([*argv, "--output", str(tmp_path / "out")]) == 0
+    assert len(json.loads((tmp_path / "out/hka.json").read_text())["legs"]) == 2
+
+
 def test_a_model_that_knows_nothing_is_refused_a_number(tmp_path: Path, photos: Path) -> None:
     torch.manual_seed(0)
     weights = save_keypoints(KeypointModel(KeypointConfig("shufflenet_v2_x0_5")), tmp_path / "weights")
