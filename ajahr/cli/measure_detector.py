@@ -50,7 +50,7 @@ def detector(
 
     Args:
         dataset: Folder of a dataset made by `ajahr-synth generate`.
-        keypoints: A ViTPose folder, a folder of our own keypoint models, or JSON of what a detector found:
+        keypoints: A ViTPose folder, one of our own keypoint models, tiny-keypoints, or JSON of what a detector found:
             {"KEY.jpg": [...]} or COCO results, as `ajahr predict --keypoints` takes it.
         output: Folder of detector_noise.yaml and detector.png.
         splits: Of the dataset; all when left out.
@@ -93,9 +93,10 @@ def detector(
 def _model(folder: Path, device: str) -> Finder:
     from ajahr.inference.external import pick_device
     from ajahr.inference.limb_points import Keypoints25, is_keypoints25
+    from ajahr.inference.predictor import keypoint_folder
     from ajahr.inference.vitpose import VitPoseKeypoints
 
-    where = pick_device(device)
+    where, folder = pick_device(device), keypoint_folder(folder)
     found = (
         Keypoints25(folder, device=where)
         if is_keypoints25(folder)
