@@ -135,6 +135,7 @@ class HmrDataModule(pl.LightningDataModule):
         workers: Processes that read, per rank; 0 reads in this one.
         seed: Of the draws.
         max_validation_people: Spread evenly; None for all.
+        twins: Amputees bring their own intact twins, in the same crop with the same augmentation (`Mixture`).
     """
 
     def __init__(
@@ -149,10 +150,11 @@ class HmrDataModule(pl.LightningDataModule):
         workers: int = 4,
         seed: int = 0,
         max_validation_people: int | None = None,
+        twins: bool = False,
     ) -> None:
         super().__init__()
         self.train, self.validation = train or [], validation or []
-        self.batch_size, self.amputee_share = batch_size, amputee_share
+        self.batch_size, self.amputee_share, self.twins = batch_size, amputee_share, twins
         self.augmentation = augmentation
         self.keypoints, self.validation_keypoints = keypoints, validation_keypoints
         self.workers, self.seed, self.max_validation_people = workers, seed, max_validation_people
@@ -176,6 +178,7 @@ class HmrDataModule(pl.LightningDataModule):
                 self.batch_size,
                 amputee_share=self.amputee_share,
                 seed=self.seed,
+                twins=self.twins,
             )
             rank, world = self._rank()
             self._train_loader = MixtureLoader(

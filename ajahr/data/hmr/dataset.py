@@ -36,6 +36,7 @@ COLUMNS = (
     "levels", "intact_2d", "hidden", "residual", "residual_3d", "focal_length", "image_size",
 )  # fmt: skip
 """Labels a crop carries: `ajahr.data.hmr.samples`."""
+_PLACING = ("center", "side", "keypoints_2d", "levels")
 
 
 class Draw(NamedTuple):
@@ -45,6 +46,8 @@ class Draw(NamedTuple):
     row: int
     seed: tuple[int, ...]
     """Of everything random about it; whole numbers, 0 or more."""
+    placed_by: int | None = None
+    """Row that says where the crop looks and where occluders go, if another one: a twin's."""
 
 
 @dataclass(frozen=True)
@@ -151,8 +154,9 @@ class HmrDataset:
         draws = [index if isinstance(index, Draw) else self.locate(int(index)) for index in indices]
         size = self.config.crop_size
         columns = self._columns(draws)
+        places = self._places(draws, columns)
         numbers = uniform([one.seed for one in draws], augmentation.NUMBERS + detector_noise.NUMBERS)
-        chosen = self._augmentation(numbers[:, : augmentation.NUMBERS], columns)
+        chosen = self._augmentation(numbers[:, : augmentation.NUMBERS], places)
         affine = chosen.placements.affine(size)
         pixels = np.empty((len(draws), size, size, 3), np.uint8)
         covered = np.zeros((len(draws), len(_BPAC)), bool)
@@ -175,6 +179,7 @@ class HmrDataset:
                     columns["keypoints_2d"][number, _BPAC],
                     affine[number],
                     chosen.occluded[number],
+                    places=places["keypoints_2d"][number, _BPAC],
                 )
         chance = numbers[:, augmentation.NUMBERS :]
         crops = Crops(keys, pixels, columns, chosen.placements, chosen.colour, covered, chance)
@@ -191,16 +196,26 @@ class HmrDataset:
                 found[name][mine] = people[name]
         return found
 
-    def _augmentation(self, numbers: np.ndarray, columns: dict[str, np.ndarray]) -> Augmentation:
-        center, side = columns["center"], columns["side"]
+    def _places(self, draws: Sequence[Draw], columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The columns that say where crops look: of the people themselves, or of those who place them."""
+        places = {name: columns[name] for name in _PLACING}
+        others = [(number, one) for number, one in enumerate(draws) if one.placed_by is not None]
+        if others:
+            places = {name: column.copy() for name, column in places.items()}
+        for number, one in others:
+            row = self.tables[one.table].rows[one.placed_by]
+            for name in _PLACING:
+                places[name][number] = row[name]
+        return places
+
+    def _augmentation(self, numbers: np.ndarray, places: dict[str, np.ndarray]) -> Augmentation:
+        center, side = places["center"], places["side"]
         if self.config.augmentation is None:
             count = len(side)
             return Augmentation(
                 Placements.plain(center, side), np.ones((count, 3)), np.zeros((count, 3), bool)
             )
-        return draw(
-            numbers, self.config.augmentation, center, side, columns["keypoints_2d"], columns["levels"]
-        )
+        return draw(numbers, self.config.augmentation, center, side, places["keypoints_2d"], places["levels"])
 
     def _cut(self, one: Draw, affine: np.ndarray, reduction: int, out: np.ndarray) -> tuple[int, int]:
         """One crop into ``out``; returns the picture's width and height."""
@@ -236,7 +251,7 @@ class HmrDataset:
             if step == tries:
                 break
             try:
-                return patient[one._replace(row=(first + step) % len(table))]
+                return patient[one._replace(row=(first + step) % len(table), placed_by=None)]
             except ImageError as another:
                 error = another
         raise UserError(

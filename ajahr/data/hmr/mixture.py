@@ -6,7 +6,7 @@ for by its number without those before it, so a run resumes mid-epoch from one i
 workers, and with another number of ranks too.
 
 Inside a side, every thousand draws hold each dataset exactly as often as its weight says, in random order.
-Inside a dataset, everybody is drawn once before anybody is drawn again.
+Inside a dataset, everybody is drawn once before anybody is drawn again; with twins, that holds for amputees.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from fractions import Fraction
 import numpy as np
 from jaxtyping import Int
 
+from ajahr.data.hmr.chance import uniform
 from ajahr.data.hmr.dataset import Draw
 from ajahr.data.hmr.samples import PeopleTable
 from ajahr.errors import UserError
@@ -25,7 +26,12 @@ from ajahr.errors import UserError
 BLOCK = 1000
 """Draws of a side over which the datasets' proportions are exact; weights are rounded to a thousandth."""
 _AMPUTEE, _OTHER = 0, 1
-_ORDER, _SHUFFLE, _SAMPLE = 0, 1, 2  # what a seed is for, so that no two streams of numbers are the same
+_ORDER, _SHUFFLE, _SAMPLE, _PLACE = (
+    0,
+    1,
+    2,
+    3,
+)  # what a seed is for, so that no two streams of numbers are the same
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,9 +102,14 @@ class Mixture:
         amputee_share: exact share of people with a limb loss, to within one person in any prefix of batches.
             None: no sides, everybody by weight.
         seed: of everything.
+        twins: a batch's amputees bring their own intact twins, as many as its places for everybody else hold, with
+            the same augmentation, occluders and detector noise, in the same place of the picture: that of the
+            amputee or that of the twin, by chance, so that a box tells nothing. All but the limb then cancels out
+            of what is learned from the two. Places that are left (amputees without a twin) go to the others' own
+            draws.
 
     Raises:
-        UserError: a share that cannot be had (nobody on one side), or weights that are not.
+        UserError: a share that cannot be had (nobody on one side), weights that are not, or twins of nobody.
     """
 
     def __init__(
@@ -109,6 +120,7 @@ class Mixture:
         *,
         amputee_share: float | None = 0.5,
         seed: int = 0,
+        twins: bool = False,
     ) -> None:
         if len(weights) != len(tables):
             raise UserError(f"{len(weights)} weights for {len(tables)} datasets; give one each")
@@ -135,15 +147,46 @@ class Mixture:
                     f"amputee_share is {amputee_share}, but nobody {who} is in the datasets; add one or change it"
                 )
         self._sides = [_Side(members[side], (seed, side)) for side in (_AMPUTEE, _OTHER)]
+        self._twins = [_twins_of(table) for table in tables] if twins else None
+        if self._twins is not None and not any((of >= 0).any() for of in self._twins):
+            raise UserError("twins is on, but nobody in the datasets has an intact twin; turn it off")
+        if twins and not 0 < self._share < 1:
+            raise UserError(f"twins is on with amputee_share {amputee_share}; give a share between 0 and 1")
 
     def batch(self, number: int) -> list[Draw]:
         """Batch ``number`` of the stream, 0 first."""
         first = self._amputees_before(number)
         amputees = self._amputees_before(number + 1) - first
+        drawn = [self._draw(_AMPUTEE, first + i) for i in range(amputees)]
+        places = self.batch_size - amputees
+        others: list[Draw] = []
+        if self._twins is not None and drawn:
+            drawn, others = self._with_twins(drawn, places)
         others_first = number * self.batch_size - first
-        numbers = [(_AMPUTEE, first + i) for i in range(amputees)]
-        numbers += [(_OTHER, others_first + i) for i in range(self.batch_size - amputees)]
-        return [Draw(*self._sides[side].draw(n), (self.seed, side, _SAMPLE, n)) for side, n in numbers]
+        return drawn + others + [self._draw(_OTHER, others_first + i) for i in range(len(others), places)]
+
+    def _draw(self, side: int, number: int) -> Draw:
+        return Draw(*self._sides[side].draw(number), (self.seed, side, _SAMPLE, number))
+
+    def _with_twins(self, amputees: list[Draw], places: int) -> tuple[list[Draw], list[Draw]]:
+        """The amputees, and the twins of the first of them, at most ``places``; pairs look at one place."""
+        assert self._twins is not None
+        drawn, twins = list(amputees), []
+        by_twin = uniform([(*one.seed, _PLACE) for one in amputees], 1)[:, 0] < 0.5
+        for i, one in enumerate(amputees):
+            twin = int(self._twins[one.table][one.row])
+            if twin >= 0 and len(twins) < places:
+                drawn[i] = one._replace(placed_by=twin if by_twin[i] else one.row)
+                twins.append(drawn[i]._replace(row=twin))
+        return drawn, twins
 
     def _amputees_before(self, number: int) -> int:
         return number * self.batch_size * self._share.numerator // self._share.denominator
+
+
+def _twins_of(table: PeopleTable) -> Int[np.ndarray, " rows"]:
+    """Each amputee's intact twin; -1: nobody who counts as another."""
+    amputee = table.known_amputee()
+    if table.twins is None or not len(table):
+        return np.full(len(table), -1)
+    return np.where(amputee & (table.twins >= 0) & ~amputee[table.twins], table.twins, -1)

@@ -63,6 +63,8 @@ def occlude(
     keypoints: Num[np.ndarray, "keypoints 3"],
     affine: Float[np.ndarray, "2 3"],
     kinds: Bool[np.ndarray, "kinds=3"],
+    *,
+    places: Num[np.ndarray, "keypoints 3"] | None = None,
 ) -> Bool[np.ndarray, " keypoints"]:
     """Cover parts of ``crop``, in place.
 
@@ -70,9 +72,10 @@ def occlude(
         rng: used for nothing else but this sample.
         config: the ranges.
         crop: RGB.
-        keypoints: picture px and confidence; places to cover.
+        keypoints: picture px and confidence; who is told whether they are covered.
         affine: picture to crop.
         kinds: whether patches, an object, an early end of the picture.
+        places: picture px and confidence; what occluders go for. None: the keypoints.
 
     Returns:
         Which keypoints are covered now; those outside the crop and those without a label never are.
@@ -80,13 +83,13 @@ def occlude(
     patches, cutout, early_end = kinds.tolist()
     size = crop.shape[0]
     covered = np.zeros((size, size), np.uint8)
-    keypoints = keypoints.astype(np.float64)
-    keypoints[:, :2] = apply_affine(affine, keypoints[:, :2])
+    places = _in_crop(keypoints if places is None else places, affine)
+    keypoints = _in_crop(keypoints, affine)
     if patches:
         for _ in range(int(rng.integers(config.patches[0], config.patches[1] + 1))):
-            _paste_patch(rng, config, crop, covered, keypoints)
+            _paste_patch(rng, config, crop, covered, places)
     if cutout:
-        _paste_object(rng, config, crop, covered, keypoints)
+        _paste_object(rng, config, crop, covered, places)
     if early_end:
         _truncate(rng, config, crop, covered, affine)
     columns = np.floor(keypoints[:, 0]).astype(np.int64)
@@ -94,6 +97,12 @@ def occlude(
     inside = (columns >= 0) & (rows >= 0) & (columns < size) & (rows < size) & (keypoints[:, 2] > 0)
     hit = covered[np.clip(rows, 0, size - 1), np.clip(columns, 0, size - 1)] > 0
     return np.asarray(inside & hit)
+
+
+def _in_crop(keypoints: Num[np.ndarray, "keypoints 3"], affine: np.ndarray) -> np.ndarray:
+    moved = keypoints.astype(np.float64)
+    moved[:, :2] = apply_affine(affine, moved[:, :2])
+    return moved
 
 
 def _centre(

@@ -129,6 +129,8 @@ class PeopleTable:
     amputees: bool = True
     """False: the dataset is known to have nobody with a limb loss, so that nobody need look for them in rows
     that are on disk."""
+    twins: Int[np.ndarray, " rows"] | None = None
+    """Row of the same person with every limb, in the same pose before the same camera; -1: none. None: none at all."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -162,7 +164,12 @@ class PeopleTable:
 
     def subset(self, keep: np.ndarray) -> PeopleTable:
         """Only the rows of ``keep`` (integers or a boolean mask)."""
-        return replace(self, rows=self.rows[keep])
+        if self.twins is None:
+            return replace(self, rows=self.rows[keep])
+        kept = np.arange(len(self.rows))[keep]
+        place = np.full(len(self.rows) + 1, -1)  # the last one is where a twin of -1 looks
+        place[kept] = np.arange(len(kept))
+        return replace(self, rows=self.rows[keep], twins=place[self.twins[kept]])
 
     def known_amputee(self) -> Bool[np.ndarray, " rows"]:
         """Rows with at least one limb known to be amputated."""

@@ -58,10 +58,11 @@ def read_shards(folder: str | Path, *, name: str = "", splits: Iterable[str] = (
         start += len(part)
         twins += twin
         persons += person
-    _place_lost_limbs(rows, twins, persons)
+    twin_rows = _twin_rows(rows, twins, persons)
+    _place_lost_limbs(rows, twin_rows)
     tars = [dataset.shard_path(entry) for entry in dataset.manifest.shards]
     hide_absent(rows)
-    return PeopleTable(name or Path(folder).name, rows, PictureStore(folder, tars))
+    return PeopleTable(name or Path(folder).name, rows, PictureStore(folder, tars), twins=twin_rows)
 
 
 def _shard_rows(
@@ -140,14 +141,17 @@ def _fill_residual(rows: np.ndarray, arrays: NpzArrays) -> None:
     rows["residual_3d"][..., 3] = left[..., 0]
 
 
-def _place_lost_limbs(rows: np.ndarray, twins: list[str], persons: list[int]) -> None:
-    """`intact_2d` from the twins that are among the rows."""
+def _twin_rows(rows: np.ndarray, twins: list[str], persons: list[int]) -> np.ndarray:
+    """Row of each one's intact twin; -1 where it is not among the rows."""
     index = {name.decode(): i for i, name in enumerate(rows["key"])}
-    pairs = [
-        (i, index.get(f"{twin}/{person}", -1) if twin else -1)
-        for i, (twin, person) in enumerate(zip(twins, persons, strict=True))
+    found = [
+        index.get(f"{twin}/{person}", -1) if twin else -1 for twin, person in zip(twins, persons, strict=True)
     ]
-    mine = np.array([i for i, twin in pairs if twin >= 0], np.int64)
-    theirs = np.array([twin for _, twin in pairs if twin >= 0], np.int64)
-    points = rows["keypoints_2d"][theirs][:, list(BPAC_J44)]
+    return np.array(found, np.int64)
+
+
+def _place_lost_limbs(rows: np.ndarray, twins: np.ndarray) -> None:
+    """`intact_2d` from the twins that are among the rows."""
+    mine = np.flatnonzero(twins >= 0)
+    points = rows["keypoints_2d"][twins[mine]][:, list(BPAC_J44)]
     rows["intact_2d"][mine] = np.where(points[..., 2:] > 0, points[..., :2], np.nan)

@@ -63,6 +63,22 @@ def test_every_setting_has_its_effect(folder: Path) -> None:
     assert torch.equal(truth.image, plain.image)
 
 
+def test_twins_come_with_their_amputees_also_after_a_resume(folder: Path) -> None:
+    made = module(folder, twins=True)
+    first, second = batches(made, 2)
+    for batch in (first, second):
+        amputee = (batch.limb_levels > 0).any(1)
+        assert amputee.tolist() == [True, True, False, False]
+        for image in (batch.box_center, batch.box_size):
+            torch.testing.assert_close(image[:2], image[2:], rtol=0, atol=0)
+        torch.testing.assert_close(batch.pose_rotmat[:2, 0], batch.pose_rotmat[2:, 0])
+    loader = module(folder, twins=True).train_dataloader()
+    loader.load_state_dict({"batches": 1, "step": 1})
+    resumed = next(iter(loader)).unpack()
+    assert resumed.keys == second.keys and torch.equal(resumed.image, second.image)
+    assert torch.equal(resumed.bpac_keypoints, second.bpac_keypoints)
+
+
 def test_validation_shows_everybody_once_and_keypoints_as_asked(folder: Path) -> None:
     made = module(folder)
     keys = [key for packed in made.val_dataloader() for key in packed.keys]

@@ -6,15 +6,16 @@ import logging
 import subprocess
 import sys
 
+import cv2
 import numpy as np
 import pytest
-from fake_people import jpeg, people_rows, people_table, photo
+from fake_people import jpeg, people_rows, people_table, photo, png
 
 from ajahr.data.hmr.augmentation import AugmentationConfig
 from ajahr.data.hmr.dataset import COLUMNS, CropConfig, Crops, Draw, HmrDataset, check_boxes
 from ajahr.data.hmr.occlusion import OcclusionConfig
 from ajahr.data.hmr.pictures import PictureStore
-from ajahr.data.hmr.samples import PeopleTable
+from ajahr.data.hmr.samples import BPAC_J44, PeopleTable
 from ajahr.data.images import ImageError
 from ajahr.errors import UserError
 
@@ -56,6 +57,47 @@ def test_a_sample_is_the_same_in_any_batch(tables):
     part = dataset.__getitems__([6, 2])
     assert part.keys == ["two/3.jpg", "one/2.jpg"] and (part.pixels[1] == whole.pixels[2]).all()
     assert whole.covered.any(), "the occluders were there"
+
+
+@pytest.mark.parametrize("placer", [0, 1])
+def test_twins_differ_in_the_limb_alone(tmp_path, placer, monkeypatch):
+    monkeypatch.setattr("ajahr.data.hmr.occlusion._FILLS", ("noise", "colour"))  # texture may be the limb's
+    whole = photo(320, 240)
+    rows = people_rows(2)
+    rows[1] = rows[0]
+    rows["image"] = rows["key"] = [b"0.png", b"1.png"]
+    rows["levels"][0, 0], rows["keypoints_2d"][0, [7, 34], 2] = 2, 0  # a hand and its label are gone
+    rows["side"][0], rows["center"][0] = 120, (150, 130)  # and with them a part of the box
+    cut = whole.copy()
+    cut[100:130, 200:240] = 0
+    for number, image in enumerate((cut, whole)):
+        (tmp_path / f"{number}.png").write_bytes(png(image))
+    config = AugmentationConfig(
+        extreme_crop_probability=0.3, occlusion=OcclusionConfig(patch_probability=0.7, object_probability=0)
+    )
+    table = PeopleTable("pair", rows, PictureStore(tmp_path))
+    dataset = HmrDataset([table], CropConfig(config))
+    differ = []
+    for number in range(30):
+        pair = dataset.__getitems__([Draw(0, row, (7, number), placed_by=placer) for row in (0, 1)])
+        alone = dataset[Draw(0, placer, (7, number))]
+        affine = pair.placements.affine()
+        np.testing.assert_array_equal(affine[0], affine[1])
+        np.testing.assert_array_equal(affine[0], alone.placements.affine()[0])
+        np.testing.assert_array_equal(pair.pixels[placer], alone.pixels[0])
+        for shared in (pair.colour, pair.chance, pair.placements.flip):
+            np.testing.assert_array_equal(shared[0], shared[1])
+        kept = rows["keypoints_2d"][0, BPAC_J44, 2] > 0
+        np.testing.assert_array_equal(pair.covered[0, kept], pair.covered[1, kept])
+        corners = (
+            np.array([(198, 98), (242, 98), (242, 132), (198, 132)]) @ affine[0, :, :2].T + affine[0, :, 2]
+        )
+        limb = cv2.fillConvexPoly(np.zeros((256, 256), np.uint8), np.rint(corners).astype(np.int32), (1,))
+        limb = cv2.dilate(limb, np.ones((7, 7))) > 0
+        changed = (pair.pixels[0] != pair.pixels[1]).any(-1)
+        differ.append(bool(changed[limb].any()))
+        assert not (changed & ~limb).any()
+    assert np.mean(differ) > 0.5
 
 
 def test_epoch_and_seed_change_the_augmentation(tables):

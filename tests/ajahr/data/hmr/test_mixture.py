@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -97,6 +98,66 @@ def test_without_a_share_everybody_counts_alike():
     mixture = Mixture(TABLES, [1, 1, 1, 1], 10, amputee_share=None, seed=0)
     found = Counter(draw.table for draw in draws(mixture, range(BLOCK // 10)))
     assert found == dict.fromkeys(range(4), BLOCK // 4)
+
+
+# twins
+
+PAIRED = [
+    replace(table("ours", 50, 20), twins=np.array([*range(20, 35), *[-1] * 35])),
+    table("a3d", 10, 10),
+    table("coco", 40),
+]
+"""Fifteen of ours have an intact twin, five and a3d's have none."""
+
+
+def paired(batch_size: int = 8, share: float = 0.5, **arguments) -> Mixture:
+    return Mixture(PAIRED, [1, 0.5, 1], batch_size, amputee_share=share, twins=True, **arguments)
+
+
+@pytest.mark.parametrize("share", [0.25, 0.5, 2 / 3])
+@pytest.mark.parametrize("batch_size", [1, 5, 8])
+def test_twins_stand_beside_their_amputees_and_the_share_stays_exact(share, batch_size):
+    mixture, plain = paired(batch_size, share), Mixture(PAIRED, [1, 0.5, 1], batch_size, amputee_share=share)
+    found, placed_by = 0, Counter()
+    for number in range(120):
+        batch, before = mixture.batch(number), plain.batch(number)
+        assert len(batch) == batch_size
+        lost = [one for one in batch if PAIRED[one.table].known_amputee()[one.row]]
+        assert [(one.table, one.row, one.seed) for one in lost] == [
+            (one.table, one.row, one.seed) for one in before if PAIRED[one.table].known_amputee()[one.row]
+        ], "who is drawn of the amputees is no other"
+        twinned = [one for one in lost if one.table == 0 and one.row < 15]
+        pairs = [one for one in lost if one.placed_by is not None]
+        assert len(pairs) == min(len(twinned), batch_size - len(lost))
+        for one in pairs:
+            assert one.placed_by in (one.row, one.row + 20)
+            assert batch.count(one._replace(row=one.row + 20)) == 1, "same seed, same place"
+            placed_by[one.placed_by == one.row] += 1
+        assert sum(one.placed_by is not None for one in batch) == 2 * len(pairs)
+        rest = [one for one in batch if one.placed_by is None and one not in lost]
+        assert set(rest) <= set(before), "what twins leave is drawn as ever"
+        found += len(lost)
+        assert found == int(Fraction(share).limit_denominator(10**6) * batch_size * (number + 1))
+    if batch_size > 1:
+        assert min(placed_by[True], placed_by[False]) > 0.35 * placed_by.total(), "either says the place"
+
+
+def test_any_batch_of_twins_without_those_before_it():
+    one, other = paired(seed=4), paired(seed=4)
+    forward = [one.batch(number) for number in range(50)]
+    assert [other.batch(number) for number in (49, 3, 17)] == [forward[49], forward[3], forward[17]]
+    assert paired(seed=5).batch(3) != forward[3]
+
+
+def test_a_twin_that_is_an_amputee_or_left_out_is_none():
+    people = table("ours", 4, 2)
+    people = replace(people, twins=np.array([1, 2, -1, -1]))
+    draws_ = draws(Mixture([people], [1], 4, twins=True), range(10))
+    assert {one.row for one in draws_ if one.placed_by is not None} == {1, 2}
+    with pytest.raises(UserError, match="nobody in the datasets has an intact twin"):
+        Mixture([people.subset(np.array([0, 1, 3]))], [1], 4, twins=True)
+    with pytest.raises(UserError, match="a share between 0 and 1"):
+        Mixture([people], [1], 4, amputee_share=1.0, twins=True)
 
 
 # edge

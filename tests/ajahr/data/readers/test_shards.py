@@ -53,6 +53,16 @@ def test_lost_limbs_are_placed_by_the_intact_twin(folder):
     one, twin = rows["000000000/0"], rows["000000001/0"]
     assert one["levels"].tolist() == [0, 2, 0, 0] and not twin["levels"].any()
     np.testing.assert_array_equal(one["intact_2d"], twin["keypoints_2d"][list(BPAC_J44), :2])
+    keys = [key.decode() for key in table.rows["key"]]
+    assert table.twins is not None
+    pairs = {keys[i]: keys[twin] for i, twin in enumerate(table.twins) if twin >= 0}
+    assert pairs["000000000/0"] == "000000001/0" and "000000001/0" not in pairs
+    backwards = table.subset(np.arange(len(table))[::-1])
+    assert backwards.twins is not None
+    names = [key.decode() for key in backwards.rows["key"]]
+    assert {names[i]: names[twin] for i, twin in enumerate(backwards.twins) if twin >= 0} == pairs
+    alone = table.subset(np.array([keys.index("000000000/0")]))
+    assert alone.twins is not None and alone.twins.tolist() == [-1], "a twin that is left out is none"
     assert not one["keypoints_2d"][J44.absent(np.array([0, 2, 0, 0]))].any()
 
 
