@@ -67,6 +67,7 @@ def make(preset: str) -> Regressor:
         bpac_cross_attention=False,
         token_residual=True,
         residual_head=False,
+        betas_limit=None,
         backbone=replace(config.backbone, stem=None),
         bpac=None if config.bpac is None else replace(config.bpac, reads="pixels"),
     )

@@ -138,6 +138,8 @@ class RegressorConfig:
             pose is the pose, so it stays what the tokenizer learned to be one (ours; no published weights).
         foreign_token_count: Let a tokenizer's decoder resample another number of tokens than its own, as
             the released code does silently (facts 9, row 7).
+        betas_limit: Norm that betas come near to and never pass (`ajahr.models.regressor.limited`), so that noise
+            does not make a monster; None, as published: no limit (ours; no published weights).
         residual_head: Regress where a residual limb ends between its joints (ours; no published weights have it).
         rot6d: How six numbers are read as a rotation: rows (TokenHMR, AJAHR) or columns (HMR2.0).
     """
@@ -154,9 +156,12 @@ class RegressorConfig:
     token_residual: bool = True
     foreign_token_count: bool = False
     rot6d: Rot6dLayout = "row"
+    betas_limit: float | None = None
     residual_head: bool = False
 
     def __post_init__(self) -> None:
+        if self.betas_limit is not None and not self.betas_limit > 0:
+            raise UserError(f"betas_limit is {self.betas_limit}; give a positive norm, or null for no limit")
         bpac = self.bpac
         if (
             bpac is not None
@@ -247,6 +252,8 @@ def _build(cls: type, values: dict[str, Any]) -> Any:
 
 # -------------------------------------------------------------------------------------------- presets
 
+_BETAS_LIMIT = 6.0
+"""Of betas with unit variance one adult in 12,000 is further from the mean; the generator's are below 5.2."""
 _TINY_TOKENIZER = TokenizerConfig(num_tokens=80, num_codes=512, code_dim=64, width=64)
 """configs/tokenizer/shared/model_small.yaml's."""
 
@@ -256,6 +263,7 @@ def _base() -> dict[str, Any]:
         "backbone": BackboneConfig(768, 12, 12, drop_path=0.3),
         "decoder": DecoderConfig(width=512, mlp_width=1024),
         "token_residual": False,
+        "betas_limit": _BETAS_LIMIT,
     }
 
 
@@ -265,6 +273,7 @@ def _small() -> dict[str, Any]:
         "bpac": BpacConfig(blocks=(2, 2, 2, 2)),
         "decoder": DecoderConfig(width=384, depth=4, heads=6, mlp_width=768),
         "token_residual": False,
+        "betas_limit": _BETAS_LIMIT,
     }
 
 
@@ -276,6 +285,7 @@ def _tiny() -> dict[str, Any]:
         "token_head": TokenHeadConfig(width=32, mixers=2, token_mlp_width=32, channel_mlp_width=64),
         "tokenizers": dict.fromkeys(TOKENIZERS["ajahr"], _TINY_TOKENIZER),
         "token_residual": False,
+        "betas_limit": _BETAS_LIMIT,
         "residual_head": True,
     }
 

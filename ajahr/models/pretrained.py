@@ -4,13 +4,15 @@
     regressor = load_pretrained("weights/mine")
 
 The body's arrays are not among the weights (they may be licensed); its name is, and another body is refused.
+model.safetensors holds the config too and is whole alone; config.json is its copy for people to read, and where it
+says something else the folder is refused.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,7 +78,7 @@ def load_pretrained(path: str | Path, body: Body | None = None, *, any_body: boo
         any_body: Accept another body. Shapes will be wrong, and poses slightly.
 
     Raises:
-        UserError: no such folder, a damaged or foreign file, another body.
+        UserError: no such folder, a damaged or foreign file, a config.json that was edited, another body.
     """
     file = _weights_file(path)
     stamp = read_stamp(file)
@@ -208,7 +210,22 @@ def _parse(file: Path, *formats: str) -> dict[str, Any]:
     if stamp.get("format") not in formats:
         wanted = "a backbone" if formats == (_BACKBONE_FORMAT,) else "a regressor"
         raise UserError(f"{file}: no weights of {wanted}; published ones go through `ajahr import-weights`")
+    if file.name == WEIGHTS:
+        _check_copy(file.with_name(CONFIG), stamp)
     return stamp
+
+
+def _check_copy(file: Path, stamp: Mapping[str, Any]) -> None:
+    """Refuse a config.json that says something else than the weights: an edit would do nothing in silence."""
+    if not file.is_file():
+        return
+    mend = f"a config is changed where weights are trained; delete {CONFIG}, or put it back"
+    try:
+        copy = dict(_flat(json.loads(file.read_bytes())))
+    except (OSError, ValueError, AttributeError) as error:
+        raise UserError(f"{file}: no readable copy of the weights' config; {mend}") from error
+    if found := _different(copy, dict(_flat(stamp)), f"in {WEIGHTS}"):
+        raise UserError(f"{file}: was edited ({found}); {mend}")
 
 
 def _read(file: Path) -> dict[str, Tensor]:
@@ -239,29 +256,36 @@ def _shape(shape: torch.Size | None) -> str:
 
 def _differences(theirs: RegressorConfig, ours: RegressorConfig) -> str:
     """The first few sizes in which two configs differ: ``backbone.width 1280, here 192``."""
-    a, b = _shapes(theirs), _shapes(ours)
-    found = [f"{key} {a.get(key)}, here {b.get(key)}" for key in {**a, **b} if a.get(key) != b.get(key)]
+    return _different(_shapes(theirs), _shapes(ours), "here")
+
+
+def _different(a: Mapping[str, Any], b: Mapping[str, Any], of_b: str) -> str:
+    found = [f"{key} {a.get(key)}, {of_b} {b.get(key)}" for key in {**a, **b} if a.get(key) != b.get(key)]
     return "; ".join(found[:3])
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Plain values by dotted names."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 _NO_SHAPE = {
     "name", "backbone.drop_path", "backbone.checkpointing", "bpac.sigma", "bpac.min_confidence",
     "bpac.noise_ratio", "bpac.legacy_demo", "bpac.resolution", "bpac_cross_attention", "token_residual",
-    "foreign_token_count", "num_tokens", "rot6d",
+    "foreign_token_count", "num_tokens", "rot6d", "betas_limit",
 }  # fmt: skip
 
 
 def _shapes(config: RegressorConfig) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-
-    def walk(values: Mapping[str, Any], prefix: str) -> None:
-        for key, value in values.items():
-            if isinstance(value, Mapping):
-                walk(value, f"{prefix}{key}.")
-            elif not prefix.startswith("tokenizers.") and f"{prefix}{key}" not in _NO_SHAPE:
-                flat[f"{prefix}{key}"] = value
-
-    walk(config.to_dict(), "")
+    flat = {
+        key: value
+        for key, value in _flat(config.to_dict())
+        if not key.startswith("tokenizers.") and key not in _NO_SHAPE
+    }
     for name in config.tokenizer_names:
         shape = config.tokenizer_config(name)
         flat[f"tokenizers.{name}"] = f"{shape.num_tokens} tokens of {shape.num_codes} codes"

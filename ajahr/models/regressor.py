@@ -144,6 +144,8 @@ class Regressor(nn.Module):
         with torch.autocast(image.device.type, enabled=False):  # geometry needs all its digits
             rotmats = self._rotations(rot6d.float())
             betas, camera = betas.float() + self.mean_betas, camera.float() + self.mean_camera
+            if self.config.betas_limit is not None:
+                betas = limited(betas, self.config.betas_limit)
             posed = self.body(betas, rotmats, absent)
             translation = crop_translation(camera)
             keypoints = self.body.keypoints_44(posed.vertices, posed.joints)
@@ -244,6 +246,12 @@ class Readout(nn.Module):
     ) -> tuple[Float[Tensor, "batch read 6"], Float[Tensor, "batch betas=10"], Float[Tensor, "batch styx=3"]]:
         rot6d, betas, camera = self.linear(token).split(self.sizes, -1)
         return rot6d.unflatten(-1, (-1, 6)), betas, camera
+
+
+def limited(betas: Float[Tensor, "*batch betas"], limit: float) -> Float[Tensor, "*batch betas"]:
+    """Betas in the same direction with a norm below ``limit``: what they were, almost, up to half of it."""
+    ratio = betas.square().sum(-1, keepdim=True) / limit**2
+    return betas / (1 + ratio.square()) ** 0.25
 
 
 def with_tokenizers(config: RegressorConfig, tokenizers: Mapping[str, PoseTokenizer]) -> RegressorConfig:

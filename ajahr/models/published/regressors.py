@@ -109,6 +109,11 @@ def to_published(regressor: Regressor) -> dict[str, Tensor]:
             f"'{config.name}' adds or reads rotations otherwise than {config.pose_head}'s code does; only weights "
             f"trained with rot6d {expected} and token_residual can be exported"
         )
+    if config.betas_limit is not None:
+        raise UserError(
+            f"'{config.name}' was trained with betas_limit {config.betas_limit}, which no published code has; only "
+            "weights without it can be exported"
+        )
     return published_layout(config).to_theirs(regressor.state_dict())
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -144,6 +145,32 @@ def test_config_json_says_what_is_in_the_file(tmp_path: Path) -> None:
     stamp = json.loads((tmp_path / "config.json").read_text())
     assert stamp["body"] == "ajahr-default-body"
     assert RegressorConfig.from_dict(stamp["config"]) == regressor.config
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        (
+            '"min_confidence": 0.3',
+            '"min_confidence": 0.5',
+            "config.bpac.min_confidence 0.5, in model.safetensors 0.3",
+        ),
+        ("ajahr-default-body", "SMPL", "body SMPL, in model.safetensors ajahr-default-body"),
+        ('"sigma": 2.0,', "", "config.bpac.sigma None, in model.safetensors 2.0"),
+        ("}", "", "no readable copy"),
+    ],
+)
+def test_an_edited_config_json_is_refused(tmp_path: Path, old: str, new: str, what: str) -> None:
+    """The weights hold their config: an edit beside them would do nothing, in silence."""
+    file = save_pretrained(small_regressor(), tmp_path) / "config.json"
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+    with pytest.raises(UserError, match=re.escape(what)) as error:
+        load_pretrained(tmp_path)
+    assert "\n" not in str(error.value) and "delete config.json" in str(error.value)
+    file.unlink()
+    load_pretrained(tmp_path)
 
 
 def test_start_from_another_kind(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from ajahr.geometry.cameras import crop_translation
 from ajahr.geometry.rotations import rot6d_to_rotmat
 from ajahr.models.config import RegressorConfig
 from ajahr.models.outputs import RegressorOutput
-from ajahr.models.regressor import Regressor
+from ajahr.models.regressor import Regressor, limited
 from tokenizer.vqvae import PoseTokenizer
 
 KINDS = [
@@ -28,6 +28,7 @@ KINDS = [
     {"pose_head": "hmr2", "rot6d": "column"},
     {"bpac_cross_attention": False},
     {"token_residual": False},
+    {"betas_limit": 6.0},
 ]
 MIXED = torch.tensor([[0, 0, 0, 0], [3, 0, 0, 2], [-1, -1, -1, -1], [1, 3, 3, 1]])
 ALL_LOST = torch.full((4, 4), 3)
@@ -132,6 +133,36 @@ def test_zero_weights_give_the_mean_parameters() -> None:
         assert out.betas.eq(0).all() and out.crop_camera[0].tolist() == pytest.approx([0.9, 0, 0])
         body_is_mean = torch.allclose(out.pose_rotmat[0, 1:22], mean[1:22], atol=1e-6)
         assert body_is_mean is (regressor.config.pose_head == "hmr2")
+
+
+def test_wild_features_make_no_monster() -> None:
+    """Our own weights keep betas those of a person; published ones keep upstream's arithmetic."""
+    free, bounded = small_regressor(), small_regressor(betas_limit=6.0)
+    image, keypoints = inputs(4)
+    with torch.no_grad():
+        for regressor in (free, bounded):
+            regressor.readout.linear.weight.mul_(40)
+            regressor.readout.linear.bias[-3] = 1.0  # a camera before the person all the same
+        wild, tame = free(image, keypoints).betas, bounded(image, keypoints).betas
+    assert wild.norm(dim=1).min() > 20
+    assert tame.norm(dim=1).max() < 6
+    torch.testing.assert_close(torch.nn.functional.normalize(tame), torch.nn.functional.normalize(wild))
+
+
+def test_a_limit_leaves_usual_betas_nearly_alone() -> None:
+    usual = torch.randn(1000, 10, generator=torch.Generator().manual_seed(0))
+    shrunk, norm = (limited(usual, 6.0) / usual)[:, 0], usual.norm(dim=1)
+    assert shrunk[norm < 3].min() > 0.98 and shrunk.min() > 0.85
+    zero = torch.zeros(2, 10, requires_grad=True)
+    limited(zero, 6.0).sum().backward()
+    assert zero.grad is not None and zero.grad.eq(1).all()
+
+
+def test_presets_of_our_own_limit_betas() -> None:
+    limits = {name: RegressorConfig.preset(name).betas_limit for name in ("paper", "base", "small", "tiny")}
+    assert limits == {"paper": None, "base": 6.0, "small": 6.0, "tiny": 6.0}
+    with pytest.raises(UserError, match="betas_limit is 0; give a positive norm"):
+        RegressorConfig(betas_limit=0)
 
 
 def test_without_residual_the_pose_is_what_the_tokenizer_decodes() -> None:

@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 import torch
 from published_shapes import SMALL, Sizes, random_state, shapes_of
-from small_regressor import inputs, small_body
+from small_regressor import inputs, small_body, small_regressor
 from torch import Tensor
 
 from ajahr.anatomy import Limb
@@ -267,6 +267,11 @@ def test_regressors_no_published_code_can_run() -> None:
     config = RegressorConfig.preset("tiny")
     with pytest.raises(UserError, match="token_residual can be exported"):
         to_published(Regressor(config, small_body()))
+
+
+def test_limited_betas_are_no_published_code_s() -> None:
+    with pytest.raises(UserError, match=r"trained with betas_limit 6\.0, which no published code has"):
+        to_published(small_regressor(betas_limit=6.0))
 
 
 def test_every_tensor_has_one_place() -> None:
