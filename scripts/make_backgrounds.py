@@ -50,7 +50,7 @@ def recolour(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
     grey = picture.mean(2, keepdims=True)
     picture = grey + rng.uniform(0.0, 1.3) * (picture - grey)
     tint = np.array([rng.uniform(0.6, 1.3) for _ in range(3)], np.float32)
-    return np.clip((picture - 0.5) * rng.uniform(0.4, 1.2) * tint + rng.uniform(0.25, 0.75), 0, 1)
+    return np.clip((picture - 0.5) * rng.uniform(0.4, 1.2) * tint + rng.uniform(0.4, 0.75), 0, 1)
 
 
 def piece(rng: np.random.Generator, pictures: list[np.ndarray], height: int, width: int) -> np.ndarray:

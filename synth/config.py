@@ -123,11 +123,14 @@ class AmputationConfig:
         intact_share: Share of people with four limbs (twins not counted).
         multi_share: Of the others, the share that has lost more than one limb.
         class_weights: Relative weight of each AJAHR-Index 0..11.
+        in_sight: Least share of a lost limb's COCO keypoints that the intact twin shows, or the scene is dropped:
+            what nobody could see teaches nothing. 0 keeps every loss; more needs twins.
     """
 
     intact_share: float = 0.1
     multi_share: float = 0.15
     class_weights: list[float] = field(default_factory=lambda: [1.0] * NUM_CLASSES)
+    in_sight: float = 0.0
 
 
 @dataclass
@@ -276,12 +279,15 @@ class GenerateConfig:
         shares = {
             "amputation.intact_share": self.amputation.intact_share,
             "amputation.multi_share": self.amputation.multi_share,
+            "amputation.in_sight": self.amputation.in_sight,
         }
         problems = [
             (self.num_images < 1, "num_images must be at least 1"),
             (self.shard_size < 1, "shard_size must be at least 1"),
             (self.twins and self.num_images % 2 == 1, "num_images must be even with twins: every scene is made twice"),
             (self.twins and self.shard_size % 2 == 1, "shard_size must be even with twins, which share a shard"),
+            (self.amputation.in_sight > 0 and not self.twins,
+             "amputation.in_sight is told by the intact twins; set twins, or in_sight to 0"),
             (self.seed < 0, "seed must not be negative"),
             (len(self.people_per_image) != 2 or not 1 <= fewest <= most <= 7,
              "people_per_image takes two numbers, 1 <= fewest <= most <= 7"),

@@ -62,8 +62,10 @@ class KeypointConfig:
             raise UserError(
                 f"head {self.head} does not go with {self.backbone}; give one of {', '.join(fitting)}"
             )
-        if self.presence == "keypoint" and self.head_kind == "simcc":
-            raise UserError("presence keypoint needs heat maps, which head simcc has not; give presence pool")
+        if self.presence in ("keypoint", "body") and self.head_kind == "simcc":
+            raise UserError(
+                f"presence {self.presence} needs heat maps, which head simcc has not; give presence pool"
+            )
         if self.split_ratio < 1:
             raise UserError(f"split_ratio is {self.split_ratio}; give 1 or more")
 

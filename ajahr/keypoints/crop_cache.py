@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32, Int8, UInt8
+from jaxtyping import Float32, Int8, Int64, UInt8
 
 from ajahr.data.files import make_folder, write_atomic
 from ajahr.data.hmr.crops import cut
 from ajahr.errors import UserError
 from ajahr.geometry.crops import apply_affine
 from ajahr.keypoints.crops import PADDING, Place
-from ajahr.keypoints.samples import KeypointTable
+from ajahr.keypoints.samples import KeypointTable, no_twins
 
 CROPS, PEOPLE = "crops.npy", "people.npz"
 SIZE = (288, 216)
@@ -38,6 +38,7 @@ class CachedTable:
     keypoints: Float32[np.ndarray, "people 25 xyv=3"]
     presence: Int8[np.ndarray, "people 25"]
     ids: np.ndarray
+    twins: Int64[np.ndarray, " people"]
     crops: UInt8[np.ndarray, "people 288 216 3"]
 
     def __len__(self) -> int:
@@ -76,6 +77,7 @@ def build_cache(
     make_folder(folder)
     count = len(table) if people is None else min(people, len(table))
     boxes, keypoints = np.empty((count, 4), np.float32), table.keypoints[:count].copy()
+    twins = np.where(table.twins[:count] < count, table.twins[:count], -1)
     unfinished = folder / f"{CROPS}.part"
     try:
         crops = np.lib.format.open_memmap(unfinished, "w+", np.uint8, (count, *SIZE, 3))
@@ -83,7 +85,8 @@ def build_cache(
         raise UserError(f"cannot write to {folder}: {error.strerror}; choose another folder") from error
     side, out = max(SIZE), (max(SIZE) - min(SIZE)) // 2
     for row in range(count):
-        affine = kept_affine(table.boxes_xyxy[row])
+        # a person and the intact twin share their place, so that one can say where the other's crop looks
+        affine = kept_affine(table.boxes_xyxy[row if twins[row] < 0 else twins[row]])
         image, reduction = table.picture(row, 1 / float(affine[0, 0]))
         square = affine.copy()
         square[0, 2] += out
@@ -100,6 +103,7 @@ def build_cache(
         "keypoints": keypoints,
         "presence": table.presence[:count],
         "ids": table.ids[:count],
+        "twins": twins,
     }
     _write_arrays(folder / PEOPLE, arrays)
     unfinished.replace(folder / CROPS)
@@ -130,8 +134,9 @@ def open_cache(folder: str | Path) -> CachedTable:
         crops = np.load(folder / CROPS, mmap_mode="r", allow_pickle=False)
         with np.load(folder / PEOPLE, allow_pickle=False) as file:
             boxes, keypoints, presence, ids = (file[k] for k in ("boxes", "keypoints", "presence", "ids"))
+            twins = file["twins"] if "twins" in file else no_twins(len(boxes))  # older caches knew none
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"{folder}: its cache cannot be read ({error}); make it again") from None
     if crops.shape != (len(boxes), *SIZE, 3) or crops.dtype != np.uint8 or len(keypoints) != len(boxes):
         raise UserError(f"{folder}: {CROPS} and {PEOPLE} do not belong together; make the cache again")
-    return CachedTable(folder.name, boxes, keypoints, presence, ids, crops)
+    return CachedTable(folder.name, boxes, keypoints, presence, ids, twins, crops)

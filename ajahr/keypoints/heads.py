@@ -13,12 +13,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 HeatmapHeadKind = Literal["classic", "simple", "shuffle"]
-PresenceKind = Literal["none", "pool", "keypoint"]
+PresenceKind = Literal["none", "pool", "keypoint", "body"]
 """``pool``: one linear layer on the mean feature. ``keypoint``: features averaged where the point's own heat map
-looks, and a small net all points share."""
+looks, and a small net all points share. ``body``: few numbers of those features and the peaks of all points' maps
+side by side, so that a hand is missed where the forearm ends."""
 
 
 _SHUFFLE = 4
+_KEPT, _HIDDEN = 24, 256
+"""Of the ``body`` presence head: numbers kept of each point's features, and its hidden layer."""
 
 
 class ClassicHead(nn.Sequential):
@@ -116,24 +119,36 @@ class SimCCHead(nn.Module):
 class PresenceHead(nn.Module):
     """Does each point exist on this person? Two logits per point, absent and present."""
 
-    def __init__(self, width: int, points: int, kind: Literal["pool", "keypoint"] = "pool") -> None:
+    def __init__(self, width: int, points: int, kind: Literal["pool", "keypoint", "body"] = "pool") -> None:
         super().__init__()
         self.kind, self.points = kind, points
         if kind == "pool":
             self.net: nn.Module = nn.Linear(width, 2 * points)
-        else:
+        elif kind == "keypoint":
             self.net = nn.Sequential(nn.Linear(width, 64), nn.ReLU(inplace=True), nn.Linear(64, 2))
+        else:
+            self.narrow = nn.Linear(width, _KEPT)
+            self.net = nn.Sequential(
+                nn.Linear(points * (_KEPT + 1), _HIDDEN),
+                nn.ReLU(inplace=True),
+                nn.Linear(_HIDDEN, 2 * points),
+            )
 
     def forward(
         self,
         features: Float[Tensor, "batch width rows columns"],
         heatmaps: Float[Tensor, "batch points height width_"] | None = None,
     ) -> Float[Tensor, "batch points classes=2"]:
-        """Logits. ``keypoint`` needs the heat maps, of any size."""
+        """Logits. ``keypoint`` and ``body`` need the heat maps, of any size."""
         if self.kind == "pool":
             return self.net(features.mean((2, 3))).unflatten(1, (self.points, 2))
-        assert heatmaps is not None, "a presence head of kind keypoint needs heat maps"
+        assert heatmaps is not None, f"a presence head of kind {self.kind} needs heat maps"
         # a peak of 1 against a floor of 0 must weigh: the maps are no logits
         small = F.adaptive_max_pool2d(heatmaps.detach(), features.shape[-2:]).flatten(2)
         attention = (small / 0.1).softmax(-1)
-        return self.net(attention @ features.flatten(2).transpose(1, 2))
+        looked_at = attention @ features.flatten(2).transpose(1, 2)
+        if self.kind == "keypoint":
+            return self.net(looked_at)
+        peaks = small.amax(-1, keepdim=True).to(looked_at.dtype)
+        seen = torch.cat((F.relu(self.narrow(looked_at)), peaks), -1)
+        return self.net(seen.flatten(1)).unflatten(1, (self.points, 2))

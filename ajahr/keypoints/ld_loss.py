@@ -129,7 +129,7 @@ class LDLoss(nn.Module):
             if self.form == "algorithm1":
                 if presence_logits is None:
                     raise UserError(
-                        "LDLoss algorithm1 needs a presence head; set presence_head to pool or keypoint"
+                        "LDLoss algorithm1 needs a presence head; set model.presence to pool, keypoint or body"
                     )
                 return self.weight * algorithm1_loss(presence_logits.float(), labelled)
             if presence_logits is None:

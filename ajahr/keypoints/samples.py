@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float32, Int8, UInt8
+from jaxtyping import Float32, Int8, Int64, UInt8
 
 from ajahr.anatomy import LDPOSE25
 from ajahr.data.dataset import open_dataset
@@ -41,6 +41,8 @@ class KeypointTable:
     """1 exists, 0 does not, -1 not known."""
     ids: np.ndarray
     """Annotation ids, or row numbers of our shards."""
+    twins: Int64[np.ndarray, " people"]
+    """Row of the same person with every limb; -1: none."""
     where: np.ndarray
     """What `PictureStore` asks of a row: image, file, offset, length."""
     pictures: PictureStore
@@ -73,6 +75,8 @@ class PeopleTable(Protocol):
     def keypoints(self) -> np.ndarray: ...
     @property
     def presence(self) -> np.ndarray: ...
+    @property
+    def twins(self) -> np.ndarray: ...
     def __len__(self) -> int: ...
     def picture(self, row: int, shrink: float) -> tuple[np.ndarray, int]: ...
 
@@ -103,6 +107,7 @@ def table_of_shards(folder: str | Path, *, splits: Iterable[str] = ()) -> Keypoi
         np.concatenate(points),
         presence,
         np.arange(len(people)),
+        people.twins if people.twins is not None else no_twins(len(people)),
         rows,
         people.pictures,
     )
@@ -132,9 +137,15 @@ def table_of_annotations(
         to_continuous(found.keypoints[keep]).astype(np.float32),
         found.presence[keep],
         found.ids[keep],
+        no_twins(len(keep)),
         rows,
         PictureStore(images),
     )
+
+
+def no_twins(people: int) -> Int64[np.ndarray, " people"]:
+    """Of a dataset in which everybody stands once."""
+    return np.full(people, -1, np.int64)
 
 
 @dataclass(frozen=True)
@@ -235,23 +246,31 @@ class KeypointSample:
 
 
 def make_sample(
-    table: PeopleTable, row: int, rng: np.random.Generator, augmentation: KeypointAugmentation | None
+    table: PeopleTable,
+    row: int,
+    rng: np.random.Generator,
+    augmentation: KeypointAugmentation | None,
+    *,
+    placed_by: int | None = None,
 ) -> KeypointSample:
     """The crop of one person.
 
     Args:
         rng: of the augmentation; used for nothing else.
         augmentation: None for the box as it is.
+        placed_by: the row whose box and keypoints say where the crop looks, where it is another one's: a twin's.
 
     Raises:
         ImageError: the picture cannot be read.
     """
     keypoints, presence = table.keypoints[row], table.presence[row]
-    colour = None
+    colour, placer = None, row if placed_by is None else placed_by
     if augmentation is None:
-        place = Place.of_box(table.boxes_xyxy[row])
+        place = Place.of_box(table.boxes_xyxy[placer])
     else:
-        place = draw_place(rng, augmentation, table.boxes_xyxy[row], keypoints, presence)
+        place = draw_place(
+            rng, augmentation, table.boxes_xyxy[placer], table.keypoints[placer], table.presence[placer]
+        )
         colour = 1 + augmentation.colour * (2 * rng.random(3) - 1)
     image, reduction = table.picture(row, 1 / float(place.zoom.max()))
     pixels = cut_person(image, place, reduction=reduction)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int, Int64, UInt8
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
@@ -81,6 +81,8 @@ class Draw(NamedTuple):
     table: int
     row: int
     seed: tuple[int, ...]
+    placed_by: int | None = None
+    """Row that says where the crop looks, if another one."""
 
 
 class Crops(Dataset):
@@ -94,7 +96,8 @@ class Crops(Dataset):
         for step in range(_TRIES):
             row = (draw.row + step) % len(table)
             try:
-                return make_sample(table, row, np.random.default_rng(draw.seed), self.augmentation)
+                rng = np.random.default_rng(draw.seed)
+                return make_sample(table, row, rng, self.augmentation, placed_by=draw.placed_by)
             except ImageError as error:
                 _LOG.warning("skipped: %s", error)
         raise UserError(f"{table.name}: {_TRIES} pictures in a row cannot be read; check the dataset")
@@ -102,7 +105,17 @@ class Crops(Dataset):
 
 class Stream(Sampler[list[Draw]]):
     """Batches of draws without end: step k of a run is a function of (seed, k), so a resumed run goes on as one
-    that was not interrupted."""
+    that was not interrupted.
+
+    Args:
+        sizes, weights: of the tables.
+        batch_size: per rank.
+        seed: of the draws.
+        rank, world: this process among all.
+        twins: of each table; a person then comes with the one that differs in limbs alone (the intact twin of an
+            amputee, the amputee of a twin), in the same crop with the same augmentation, so that what the two have
+            in common cancels out of what is learned from them. None: everybody is drawn alone.
+    """
 
     def __init__(
         self,
@@ -112,6 +125,7 @@ class Stream(Sampler[list[Draw]]):
         seed: int,
         rank: int,
         world: int,
+        twins: Sequence[np.ndarray] | None = None,
     ) -> None:
         self.sizes, self.seed, self.batch_size = list(sizes), seed, batch_size
         self.rank, self.world, self.first_step = rank, world, 0
@@ -119,6 +133,7 @@ class Stream(Sampler[list[Draw]]):
         if not total > 0:
             raise UserError("the weights of the datasets add up to 0; give at least one above 0")
         self.shares = [weight / total for weight in weights]
+        self.partners = None if twins is None else [partners_of(one) for one in twins]
 
     def __iter__(self) -> Iterator[list[Draw]]:
         step = self.first_step
@@ -127,8 +142,31 @@ class Stream(Sampler[list[Draw]]):
             tables = rng.choice(len(self.sizes), self.batch_size, p=self.shares)
             rows = rng.integers(0, np.array(self.sizes)[tables])
             places = range(self.batch_size)
-            yield [Draw(int(tables[k]), int(rows[k]), (self.seed, step, self.rank, k)) for k in places]
+            draws = [Draw(int(tables[k]), int(rows[k]), (self.seed, step, self.rank, k)) for k in places]
+            yield draws if self.partners is None else self._paired(draws, rng.random(self.batch_size) < 0.5)
             step += 1
+
+    def _paired(self, draws: list[Draw], own: np.ndarray) -> list[Draw]:
+        """People and their partners, as many as fit; ``own``: who of a pair says where both crops look."""
+        assert self.partners is not None
+        paired: list[Draw] = []
+        for draw, by_itself in zip(draws, own.tolist(), strict=True):
+            partner = int(self.partners[draw.table][draw.row])
+            if partner < 0 or len(paired) == self.batch_size - 1:
+                paired.append(draw)
+            else:
+                placed_by = draw.row if by_itself else partner
+                paired += [draw._replace(row=row, placed_by=placed_by) for row in (draw.row, partner)]
+            if len(paired) == self.batch_size:
+                break
+        return paired
+
+
+def partners_of(twins: Int64[np.ndarray, " people"]) -> Int64[np.ndarray, " people"]:
+    """Each person's intact twin, and each twin's amputee; -1: nobody."""
+    partners, mine = twins.copy(), np.flatnonzero(twins >= 0)
+    partners[twins[mine]] = mine
+    return partners
 
 
 def collate(samples: Sequence[KeypointSample]) -> KeypointBatch:
@@ -152,6 +190,7 @@ class KeypointDataModule(pl.LightningDataModule):
         workers: Processes that read, per rank; 0 reads in this one.
         seed: Of the draws.
         max_validation_people: Spread evenly; None for all.
+        twins: People and their intact twins stand in a batch together (`Stream`), where a dataset has twins.
     """
 
     def __init__(
@@ -163,11 +202,12 @@ class KeypointDataModule(pl.LightningDataModule):
         workers: int = 4,
         seed: int = 0,
         max_validation_people: int | None = None,
+        twins: bool = False,
     ) -> None:
         super().__init__()
         self.train, self.validation = train or [], validation or []
         self.batch_size, self.augmentation, self.workers, self.seed = batch_size, augmentation, workers, seed
-        self.max_validation_people = max_validation_people
+        self.max_validation_people, self.twins = max_validation_people, twins
         self._tables: dict[str, list[PeopleTable]] = {}
 
     def setup(self, stage: str) -> None:
@@ -184,7 +224,8 @@ class KeypointDataModule(pl.LightningDataModule):
         trainer = self.trainer
         rank, world = (trainer.global_rank, trainer.world_size) if trainer is not None else (0, 1)
         weights = [spec.weight for spec in self.train]
-        stream = Stream([len(t) for t in tables], weights, self.batch_size, self.seed, rank, world)
+        twins = [table.twins for table in tables] if self.twins else None
+        stream = Stream([len(t) for t in tables], weights, self.batch_size, self.seed, rank, world, twins)
         stream.first_step = trainer.global_step if trainer is not None else 0
         return self._loader(Crops(tables, self.augmentation), stream)
 

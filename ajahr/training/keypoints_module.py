@@ -103,7 +103,7 @@ class KeypointModule(pl.LightningModule):
             )
         if self.terms.ld_form == "algorithm1" and self.config.presence == "none":
             raise UserError(
-                "ld_form algorithm1 needs a presence head; set model.presence to pool or keypoint"
+                "ld_form algorithm1 needs a presence head; set model.presence to pool, keypoint or body"
             )
         if self.terms.kind == "distill" and self.config.head_kind == "simcc":
             raise UserError("distillation is of heat maps; give another head than simcc")
@@ -301,7 +301,10 @@ def _start_from(model: KeypointModel, path: Path) -> None:
             f"{path}: has {first.config.backbone} and head {first.config.head_kind}, the model {config.backbone} and "
             f"{config.head_kind}; change one of them"
         )
-    missing, unexpected = model.load_state_dict(first.state_dict(), strict=False)
+    state = first.state_dict()
+    if first.config.presence != config.presence:  # another head: it starts anew
+        state = {name: value for name, value in state.items() if not name.startswith("presence_head.")}
+    missing, unexpected = model.load_state_dict(state, strict=False)
     left = [name for name in (*missing, *unexpected) if not name.startswith("presence_head.")]
     if left:
         raise UserError(f"{path}: {len(left)} tensors do not fit ({left[0]})")

@@ -43,6 +43,7 @@ def _depths(layout: KeypointLayout) -> Float64[np.ndarray, " keypoints"]:
 _SHALLOW = {layout.name: _depths(layout) for layout in (J44, LDPOSE25)}
 _DISTAL_COCO = {limb: [i for i in range(17) if JOINT_LIMB[COCO17.anchors[i]] == limb][1:] for limb in LIMBS}
 """Per limb, its elbow and wrist, or knee and ankle."""
+_COCO_LIMB = np.array([JOINT_LIMB[anchor] for anchor in COCO17.anchors])
 
 
 def _bounds(points: Float[np.ndarray, "points 2"]) -> Float64[np.ndarray, "xyxy=4"]:
@@ -96,6 +97,8 @@ class Label:
             ldpose, LDPOSE25, camera, person, seen, self._under_the_skin(ldpose, person)
         )
         outline = _bounds(camera.project(person.vertices))
+        if record.is_twin and not self._losses_in_sight(person, ldpose_2d):
+            raise Drop("loss_out_of_sight")
         occluded, status = [], []
         for limb in LIMBS:
             visibility = ldpose_2d[_DISTAL_COCO[limb], 2]
@@ -136,6 +139,15 @@ class Label:
             prosthesis=person.prosthesis,
             residual_limbs=ends,
         )
+
+    def _losses_in_sight(self, twin: Person, ldpose_2d: np.ndarray) -> bool:
+        """Whether the twin shows enough of every limb that the amputee beside it has lost."""
+        lost = COCO17.absent(twin.levels)
+        for limb in LIMBS:
+            mine = lost & (limb == _COCO_LIMB)
+            if mine.any() and (ldpose_2d[:17][mine, 2] == VISIBLE).mean() < self.config.amputation.in_sight:
+                return False
+        return True
 
     @staticmethod
     def _residual(person: Person) -> tuple[ResidualEnd | None, ...]:

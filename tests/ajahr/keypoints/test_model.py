@@ -18,6 +18,7 @@ CONFIGS = [
     KeypointConfig("vit_tiny", "simple", presence="keypoint"),
     KeypointConfig("vit_tiny", "simcc", presence="pool"),
     KeypointConfig("vit_tiny_stem", presence="pool"),
+    KeypointConfig("vit_tiny_stem", presence="body"),
     KeypointConfig("shufflenet_v2_x0_5", "paper", presence="keypoint"),
     KeypointConfig("shufflenet_v2_x0_5", "simcc"),
 ]

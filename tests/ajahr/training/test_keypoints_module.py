@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,16 @@ from ajahr.errors import UserError
 from ajahr.keypoints.config import KeypointConfig
 from ajahr.keypoints.model import KeypointModel, save_keypoints
 from ajahr.keypoints.predictor import normalise
-from ajahr.training.keypoints_data import Crops, Draw, KeypointDataModule, KeypointDataset, Stream, collate
+from ajahr.keypoints.samples import KeypointAugmentation, table_of_shards
+from ajahr.training.keypoints_data import (
+    Crops,
+    Draw,
+    KeypointDataModule,
+    KeypointDataset,
+    Stream,
+    collate,
+    partners_of,
+)
 from ajahr.training.keypoints_module import (
     KeypointLossConfig,
     KeypointModule,
@@ -110,6 +120,39 @@ def test_the_stream_is_a_function_of_the_step() -> None:
     share = np.mean([draw.table for batch in draws for draw in batch])
     assert share == pytest.approx(0.75, abs=0.05)
     assert next(iter(Stream([10, 20], [1.0, 3.0], 8, 0, 1, 2))) != draws[0]
+
+
+def test_twins_stand_together_in_one_crop(folder: Path) -> None:
+    table = table_of_shards(folder)
+    assert (table.twins >= 0).any() and table.presence.min() >= 0
+    stream = Stream([len(table)], [1.0], 7, 0, 0, 1, [table.twins])
+    batches = [batch for batch, _ in zip(stream, range(20), strict=False)]
+    partners = partners_of(table.twins)
+    assert all(len(batch) == 7 for batch in batches)
+    seeds = [[draw.seed for draw in batch] for batch in batches]
+    pairs = [(a, b) for batch in batches for a, b in pairwise(batch) if a.seed == b.seed]
+    assert pairs and all(partners[a.row] == b.row and a.placed_by == b.placed_by for a, b in pairs)
+    assert {a.placed_by == a.row for a, _ in pairs} == {True, False}, "either of them says where to look"
+    assert len({seed for batch in seeds for seed in batch}) < 20 * 7
+    crops = Crops([table], KeypointAugmentation())
+    a, b = (crops[draw] for draw in pairs[0])
+    both = (a.visibility > 0) & (b.visibility > 0)
+    np.testing.assert_allclose(a.points[both], b.points[both], atol=0.01)
+    assert (a.presence != b.presence).any(), "they differ in a limb"
+    later = Stream([len(table)], [1.0], 7, 0, 0, 1, [table.twins])
+    later.first_step = 5
+    assert next(iter(later)) == batches[5]
+
+
+def test_another_presence_head_starts_anew(folder: Path, tmp_path: Path) -> None:
+    first = KeypointModel(replace(SMALL, presence="keypoint"))
+    save_keypoints(first, tmp_path / "first")
+    module = KeypointModule(replace(SMALL, presence="body"), first=tmp_path / "first")
+    started, given = module.model.state_dict(), first.state_dict()
+    assert all(
+        torch.equal(value, started[k]) for k, value in given.items() if not k.startswith("presence_head.")
+    )
+    assert module.model.presence_head is not None and module.model.presence_head.kind == "body"
 
 
 def test_figures_by_hand() -> None:

@@ -64,9 +64,9 @@ class Grey(TextureSource):
 def labelled(fast):
     """Renders, fills the mask and labels: the people of the annotation."""
     render = Render(fast.data, RenderConfig(), RealismConfig.plain())
-    label = Label(GenerateConfig(output=Path("out")), "neutral")
 
-    def run(record: Record):
+    def run(record: Record, **config):
+        label = Label(GenerateConfig(output=Path("out"), **config), "neutral")
         entry = Grey().entries_of(Sex.FEMALE, next(iter(Group)))[0]
         for person in record.people:
             person.texture, person.sex = entry, entry.sex

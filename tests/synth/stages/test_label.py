@@ -6,7 +6,7 @@ import pytest
 from ajahr.anatomy import COCO17, JOINT, LDPOSE25, Limb
 from ajahr.data.record import OCCLUDED, VISIBLE, LimbStatus
 from ajahr.geometry.rotations_np import rotmat_to_rotvec, rotvec_to_rotmat
-from synth.config import RenderConfig
+from synth.config import AmputationConfig, RenderConfig
 from synth.label_checks import check_limbs, check_mask
 from synth.record import Cutout, Drop
 from synth.stages.place import Place, person_camera
@@ -52,6 +52,22 @@ def test_an_object_that_misses_its_limb_is_a_drop(scene, labelled):
     with pytest.raises(Drop) as drop:
         labelled(record)
     assert drop.value.reason == "limb_still_in_sight"
+
+
+@pytest.mark.parametrize(("in_sight", "kept"), [(0.0, True), (0.5, True), (0.6, False)])
+def test_a_loss_that_the_twin_does_not_show_is_a_drop(scene, labelled, in_sight, kept):
+    twin = scene((2, 0, 0, 0), is_twin=True)  # elbow and wrist are lost beside it
+    hand = pixel(twin, "left_wrist")
+    wall(twin, int(hand[0]) - 8, int(hand[1]) - 12, int(hand[0]) + 8, int(hand[1]) + 12)
+    config = {"twins": True, "amputation": AmputationConfig(in_sight=in_sight)}
+    if kept:
+        (person,) = labelled(twin, **config)
+        assert person.coco_2d[VISIBILITY["left_wrist"], 2] == OCCLUDED
+        assert person.coco_2d[VISIBILITY["left_elbow"], 2] == VISIBLE
+    else:
+        with pytest.raises(Drop) as drop:
+            labelled(twin, **config)
+        assert drop.value.reason == "loss_out_of_sight"
 
 
 def test_of_a_lost_limb_nothing_has_to_be_hidden(scene, labelled):

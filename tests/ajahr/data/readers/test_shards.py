@@ -66,6 +66,17 @@ def test_lost_limbs_are_placed_by_the_intact_twin(folder):
     assert not one["keypoints_2d"][J44.absent(np.array([0, 2, 0, 0]))].any()
 
 
+def test_twins_are_known_by_row_and_stay_so_in_a_part(folder):
+    table = read_shards(folder)
+    assert table.twins is not None
+    mine = np.flatnonzero(table.twins >= 0)
+    assert len(mine) and not table.rows["levels"][table.twins[mine]].any()
+    np.testing.assert_allclose(table.rows["pose"][mine], table.rows["pose"][table.twins[mine]])
+    first = int(mine[-1])
+    part = table.subset(np.array([first, int(table.twins[first]), int(mine[0])]))
+    assert part.twins is not None and part.twins.tolist() == [1, -1, -1]
+
+
 def test_a_detector_may_see_the_limb_of_the_twin(folder):
     from ajahr.data.hmr.detector_noise import DetectorNoise
 
