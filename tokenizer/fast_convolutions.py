@@ -126,6 +126,7 @@ class WinogradConvolution(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, u, y = ctx.saved_tensors
         length, outputs = grad.shape[1:]
+        learns = ctx.needs_input_grad[1] or ctx.needs_input_grad[2]
         grad_u, grad_bias = torch.zeros_like(u), grad.new_zeros(outputs)
         grad_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
         for block in ctx.blocks:
@@ -139,16 +140,21 @@ class WinogradConvolution(torch.autograd.Function):
             m1, m2 = sums.view(2, -1, outputs)
             torch.add(y0, y1, out=m1)
             torch.sub(y0, y1, out=m2)
-            grad_bias += m1.sum(0)
-            inputs_of_tiles = _tile_inputs(x[block])
+            if learns:
+                grad_bias += m1.sum(0)
+            # of frozen weights, what they met is not needed, only memory of its shape
+            inputs_of_tiles = _tile_inputs(x[block]) if learns else _tile_memory(x[block])
             for product, (v, m) in enumerate(
                 zip(_tile_rows(*inputs_of_tiles), (y0, m1, m2, y1), strict=True)
             ):
-                grad_u[product].addmm_(v.t(), m)
+                if learns:
+                    grad_u[product].addmm_(v.t(), m)
                 if grad_x is not None:  # v has served: its memory takes its gradient
                     torch.mm(m, u[product].t(), out=v)
             if grad_x is not None:
                 _tile_inputs_backward(*inputs_of_tiles, grad_x[block])
+        if not learns:
+            return grad_x, None, None, None
         half_sum, half_difference = (grad_u[1] + grad_u[2]) / 2, (grad_u[1] - grad_u[2]) / 2
         grad_weight = torch.stack((grad_u[0] + half_sum, half_difference, half_sum - grad_u[3]), dim=1)
         return grad_x, grad_weight, grad_bias, None
@@ -189,6 +195,7 @@ class UpsampledConvolution(torch.autograd.Function):
         length, inputs = x.shape[1:]
         channels = weight.shape[2]
         wide = weight.view(inputs, 3 * channels)
+        learns = ctx.needs_input_grad[1] or ctx.needs_input_grad[2]
         grad_wide, grad_bias = torch.zeros_like(wide), grad.new_zeros(channels)
         grad_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
         for block in ctx.blocks:
@@ -199,12 +206,13 @@ class UpsampledConvolution(torch.autograd.Function):
             torch.add(even, odd, out=here)
             before.copy_(odd)[:, :-1] += even[:, 1:]
             after.copy_(even)[:, 1:] += odd[:, :-1]
-            grad_bias += here.sum((0, 1))
             products = p.view(-1, 3 * channels)
-            grad_wide.addmm_(x[block].reshape(-1, inputs).t(), products)
+            if learns:
+                grad_bias += here.sum((0, 1))
+                grad_wide.addmm_(x[block].reshape(-1, inputs).t(), products)
             if grad_x is not None:
                 grad_x[block] = (products @ wide.t()).view(-1, length, inputs)
-        return grad_x, grad_wide.view_as(weight), grad_bias
+        return (grad_x, grad_wide.view_as(weight), grad_bias) if learns else (grad_x, None, None)
 
 
 # ----------------------------------------------------------------------------- 4 taps, stride 2: F(2, 2)

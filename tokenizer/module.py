@@ -9,7 +9,8 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from jaxtyping import Float
-from pytorch_lightning.plugins.precision import MixedPrecision
+from pytorch_lightning.plugins.precision import MixedPrecision, Precision
+from pytorch_lightning.utilities import GradClipAlgorithmType
 from torch import Tensor, nn
 
 from tokenizer.checkpoints import read_checkpoint
@@ -191,6 +192,14 @@ class TokenizerModule(pl.LightningModule):
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: self.learning_rate_factor(step))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: int | float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        clip_gradients(self, optimizer, gradient_clip_val, gradient_clip_algorithm)
+
     def learning_rate_factor(self, step: int) -> float:
         """Warm-up times milestones: the factor on ``learning_rate`` at a step."""
         warmup = min(1.0, (step + 1) / (self.warmup_steps + 1))
@@ -206,14 +215,28 @@ class TokenizerModule(pl.LightningModule):
 
 
 def may_fuse(trainer: pl.Trainer | None) -> bool:
-    """Whether the optimiser may be a fused one: Lightning refuses to clip its gradients under mixed precision.
+    """Whether the optimiser may be a fused one: with float16 it would unscale gradients after they were clipped.
 
     Args:
         trainer: of the run; None, or one that is not there yet, may.
     """
     if trainer is None or not trainer.gradient_clip_val:
         return True
-    return not isinstance(trainer.precision_plugin, MixedPrecision)
+    plugin = trainer.precision_plugin
+    return not isinstance(plugin, MixedPrecision) or plugin.scaler is None
+
+
+def clip_gradients(
+    module: pl.LightningModule, optimizer: torch.optim.Optimizer, value: float | None, algorithm: str | None
+) -> None:
+    """What ``configure_gradient_clipping`` does for optimisers that `may_fuse`: Lightning refuses fused ones under any
+    mixed precision, although in bfloat16 nothing is scaled."""
+    plugin = module.trainer.precision_plugin
+    if value and isinstance(plugin, MixedPrecision) and plugin.scaler is None:
+        norm = GradClipAlgorithmType(algorithm or "norm")
+        Precision.clip_gradients(plugin, optimizer, value, norm)
+    else:
+        module.clip_gradients(optimizer, value, algorithm)
 
 
 def load_trained(path: str | Path) -> PoseTokenizer:

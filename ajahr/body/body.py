@@ -185,29 +185,20 @@ class ShapedBody:
         """
         body = self.body
         with torch.autocast(rotmats.device.type, enabled=False):
-            local = rotmats.to(body.v_template)
-            identity = torch.eye(3, dtype=local.dtype, device=local.device)
-            feature_of = local
-            if absent_joints is not None:
-                lost = (absent_joints.to(body._below) @ body._below > 0)[..., None, None]
-                feature_of = torch.where(lost, identity if posedirs_from == "identity" else 0.0, local)
-                local = torch.where(lost, 0.0, local)
+            local, feature_of = without_lost(body, rotmats, absent_joints, posedirs_from)
             lead = torch.broadcast_shapes(local.shape[:-3], self.joints.shape[:-2])
             count = lead.numel()
             rest = self.joints.expand(*lead, NUM_JOINTS, 3).reshape(count, NUM_JOINTS, 3)
             local = local.expand(*lead, NUM_JOINTS, 3, 3).reshape(count, NUM_JOINTS, 3, 3)
-            rotations, joints = _chain(local, rest)
+            joints, transforms = joint_transforms(local, rest)
 
             v_rest = self.coordinates
             if body.posedirs is not None:
-                feature = (feature_of[..., 1:, :, :] - identity).flatten(-3)
+                feature = pose_feature(feature_of)
                 offsets = feature.reshape(-1, feature.shape[-1]) @ body.posedirs
                 v_rest = v_rest + offsets.view(*feature.shape[:-1], 3, body.num_vertices)
             v_rest = v_rest.expand(*lead, *v_rest.shape[-2:]).reshape(count, 3, body.num_vertices)
 
-            # a rest point x of joint j goes to rotation_j x + offset_j: columns of a (3, 4) matrix a joint
-            offsets = joints - (rotations @ rest[..., None]).squeeze(-1)
-            transforms = torch.cat([rotations, offsets[..., None]], dim=-1)  # (people, 24, 3, 4)
             if local.device.type == "cpu":  # few at a time stay in the cache: three times as fast for 64
                 groups = zip(transforms.split(_CPU_GROUP), v_rest.split(_CPU_GROUP), strict=True)
                 vertices = torch.cat([_skin(t, v, body.weights) for t, v in groups])
@@ -251,10 +242,43 @@ def _skin(
     """Linear blend skinning: each vertex by its weighted mean of the joints' transforms."""
     blended = transforms.permute(0, 2, 3, 1).reshape(-1, NUM_JOINTS) @ weights
     blended = blended.view(len(transforms), 3, 4, weights.shape[1])
-    vertices = blended[:, :, 3]
-    for axis in range(3):  # three fused passes: a product of all nine terms would be stored first
-        vertices = torch.addcmul(vertices, blended[:, :, axis], v_rest[:, axis, None])
+    *columns, vertices = blended.unbind(2)
+    # three fused passes: a product of all nine terms would be stored first
+    for column, coordinate in zip(columns, v_rest.unbind(1), strict=True):
+        vertices = torch.addcmul(vertices, column, coordinate[:, None])
     return vertices.transpose(1, 2).contiguous()
+
+
+def without_lost(
+    body: Body,
+    rotmats: Float[Tensor, "*#batch 24 3 3"],
+    absent_joints: Bool[Tensor, "*#batch 24"] | None,
+    posedirs_from: PosedirsFrom = "zero",
+) -> tuple[Float[Tensor, "*batch 24 3 3"], Float[Tensor, "*batch 24 3 3"]]:
+    """Rotations with the zero matrix for absent joints and their descendants, and what posedirs see of them."""
+    local = rotmats.to(body.v_template)
+    if absent_joints is None:
+        return local, local
+    lost = (absent_joints.to(body._below) @ body._below > 0)[..., None, None]
+    identity = torch.eye(3, dtype=local.dtype, device=local.device)
+    seen = torch.where(lost, identity if posedirs_from == "identity" else 0.0, local)
+    return torch.where(lost, 0.0, local), seen
+
+
+def pose_feature(rotmats: Float[Tensor, "*batch 24 3 3"]) -> Float[Tensor, "*batch 207"]:
+    """What posedirs multiply."""
+    identity = torch.eye(3, dtype=rotmats.dtype, device=rotmats.device)
+    return (rotmats[..., 1:, :, :] - identity).flatten(-3)
+
+
+def joint_transforms(
+    local: Float[Tensor, "people 24 3 3"], rest: Float[Tensor, "people 24 3"]
+) -> tuple[Float[Tensor, "people 24 3"], Float[Tensor, "people 24 3 4"]]:
+    """Places of the joints, and what moves the points of each: a rest point x goes to the first three columns
+    times x, plus the last."""
+    rotations, joints = _chain(local, rest)
+    offsets = joints - (rotations @ rest[..., None]).squeeze(-1)
+    return joints, torch.cat([rotations, offsets[..., None]], dim=-1)
 
 
 def _chain(

@@ -31,7 +31,8 @@ class RegressorOutput:
     crop_translation: Float[Tensor, "batch xyz=3"]
     """(tx, ty, 2 x 5000 / (256 s)), m."""
     vertices: Float[Tensor, "batch vertices 3"]
-    """Body frame, m, without translation; absent parts collapsed."""
+    """Body frame, m, without translation; absent parts collapsed. None at all (0 vertices) where keypoints alone were
+    asked for."""
     joints: Float[Tensor, "batch joints=24 3"]
     keypoints_3d: Float[Tensor, "batch j44=44 3"]
     keypoints_2d: Float[Tensor, "batch j44=44 2"]

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from ajahr.anatomy import ABSENT_TABLE, NUM_JOINTS, NUM_LIMBS, NUM_TOKENIZER_JOINTS
 from ajahr.body.body import Body
+from ajahr.body.keypoint_body import KeypointBody
 from ajahr.errors import UserError
 from ajahr.geometry.cameras import crop_translation, project_crop
 from ajahr.geometry.rotations import hmr2_rot6d_to_rotmat, rot6d_to_rotmat
@@ -72,7 +73,7 @@ class Regressor(nn.Module):
         if tokenizers is not None:
             config = with_tokenizers(config, tokenizers)
         self.config = config
-        self.body = body
+        self.body, self.keypoint_body = body, KeypointBody(body)
         width = config.decoder.width
         with torch.device("meta") if empty else contextlib.nullcontext():
             self.backbone = Backbone(config.backbone)
@@ -106,6 +107,7 @@ class Regressor(nn.Module):
         *,
         limb_levels: Int[Tensor, "batch limbs=4"] | None = None,
         removal: Int[Tensor, "batch limbs=4"] | None = None,
+        mesh: bool = True,
     ) -> RegressorOutput:
         """Bodies of the people in the crops.
 
@@ -117,6 +119,7 @@ class Regressor(nn.Module):
             removal: Levels that take body parts off where these shall differ from those that choose the
                 tokenizer: in training, the labels' own, so that keypoints are compared with their like; -1
                 where unknown.
+            mesh: False leaves the vertices out (there are none in the output), which no loss reads.
         """
         detail = None
         if self.bpac is not None and self.bpac.reads_features:
@@ -146,9 +149,13 @@ class Regressor(nn.Module):
             betas, camera = betas.float() + self.mean_betas, camera.float() + self.mean_camera
             if self.config.betas_limit is not None:
                 betas = limited(betas, self.config.betas_limit)
-            posed = self.body(betas, rotmats, absent)
+            if mesh:
+                posed = self.body(betas, rotmats, absent)
+                vertices, joints, keypoints = posed.vertices, posed.joints, posed.keypoints_44
+            else:
+                joints, keypoints = self.keypoint_body(betas, rotmats, absent)
+                vertices = joints.new_empty(len(joints), 0, 3)
             translation = crop_translation(camera)
-            keypoints = self.body.keypoints_44(posed.vertices, posed.joints)
             projected = project_crop(keypoints + translation[:, None])
         return RegressorOutput(
             limb_logits=None if status is None else status.logits,
@@ -161,8 +168,8 @@ class Regressor(nn.Module):
             betas=betas,
             crop_camera=camera,
             crop_translation=translation,
-            vertices=posed.vertices,
-            joints=posed.joints,
+            vertices=vertices,
+            joints=joints,
             keypoints_3d=keypoints,
             keypoints_2d=projected,
             residual_lambda=None if residual is None else residual.fraction,

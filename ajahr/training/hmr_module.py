@@ -35,7 +35,7 @@ from ajahr.training.hmr_validation import Meter, person_errors
 from ajahr.training.loss_watch import LossWatch
 from ajahr.training.residual_validation import ResidualMeter
 from tokenizer.checkpoints import read_checkpoint
-from tokenizer.module import may_fuse
+from tokenizer.module import clip_gradients, may_fuse
 
 _STAMP = "regressor"
 _STATE_PREFIX = "regressor."
@@ -167,6 +167,7 @@ class HmrModule(pl.LightningModule):
             batch.bpac_keypoints,
             limb_levels=self._switch_levels(batch),
             removal=batch.limb_levels.clamp(min=0),
+            mesh=False,
         )
 
     def _switch_levels(self, batch: Batch) -> Int[Tensor, "batch limbs=4"] | None:
@@ -243,6 +244,14 @@ class HmrModule(pl.LightningModule):
         # a plain function: what else is callable, LambdaLR would put into the checkpoint
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: self.learning_rate_factor(step))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: int | float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        clip_gradients(self, optimizer, gradient_clip_val, gradient_clip_algorithm)
 
     def learning_rate_factor(self, step: int) -> float:
         """Warm-up times schedule: the factor on ``learning_rate`` at a step.

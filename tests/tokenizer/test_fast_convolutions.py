@@ -82,3 +82,16 @@ def test_a_first_layer_gets_no_input_gradient() -> None:
     ):
         y.sum().backward()
     assert x.grad is None and weight.grad is not None
+
+
+@pytest.mark.parametrize("length", [4, 21])
+def test_frozen_weights_leave_the_input_gradient_as_it_is(length: int) -> None:
+    x, weight, bias = _inputs(3, length, 4, 5)
+    frozen = weight.detach(), bias.detach()
+    for apply in (
+        lambda w, b: fast.WinogradConvolution.apply(x, w, b, True),
+        lambda w, b: fast.WinogradConvolution.apply(x, w, b, False),
+        lambda w, b: fast.UpsampledConvolution.apply(x, w, b),
+    ):
+        learning = torch.autograd.grad(apply(weight, bias).square().sum(), x)
+        torch.testing.assert_close(torch.autograd.grad(apply(*frozen).square().sum(), x), learning)

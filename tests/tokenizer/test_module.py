@@ -8,6 +8,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.loggers import CSVLogger
+from pytorch_lightning.plugins.precision import MixedPrecision
 from torch import Tensor, nn
 
 from tokenizer.banks import write_bank
@@ -232,12 +233,34 @@ def test_checkpoints_load_as_tokenizers_and_only_into_their_own_shape(
         load_trained(tmp_path / "other.ckpt")
 
 
-def test_mixed_precision_with_clipped_gradients(tmp_path: Path, tiny: TokenizerConfig, data) -> None:
-    """Lightning refuses to clip the gradients of a fused optimiser there."""
-    losses = Losses()
-    trainer = _trainer(tmp_path, 2, precision="bf16-mixed", gradient_clip_val=1.0, callbacks=[losses])
-    assert not may_fuse(trainer) and may_fuse(_trainer(tmp_path, 2, gradient_clip_val=1.0))
+class Norms(pl.Callback):
+    """Of the gradients a step was taken with."""
+
+    def __init__(self) -> None:
+        self.seen: list[float] = []
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: object) -> None:
+        grads = [p.grad for p in pl_module.parameters() if p.grad is not None]
+        self.seen.append(float(torch.nn.utils.get_total_norm(grads)))
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_a_fused_optimiser_steps_with_clipped_gradients(
+    tmp_path: Path, tiny: TokenizerConfig, data, precision: str
+) -> None:
+    """Lightning refuses to clip the gradients of a fused optimiser in mixed precision."""
+    losses, norms = Losses(), Norms()
+    trainer = _trainer(tmp_path, 2, precision=precision, gradient_clip_val=1e-3, callbacks=[losses, norms])
+    assert may_fuse(trainer)
     trainer.fit(_module(tiny), data())
+    assert trainer.optimizers[0].defaults["fused"]
+    assert norms.seen == pytest.approx([1e-3] * 2, rel=1e-3)
     assert (
         len(losses.seen) == 2 and np.isfinite([np.frombuffer(one, np.float32) for one in losses.seen]).all()
     )
+
+
+def test_float16_unscales_before_it_clips() -> None:
+    trainer = pl.Trainer(logger=False, gradient_clip_val=1.0, accelerator="cpu")
+    trainer.strategy.precision_plugin = MixedPrecision("16-mixed", "cpu")
+    assert not may_fuse(trainer)

@@ -73,6 +73,17 @@ def test_outputs_agree_with_each_other() -> None:
     torch.testing.assert_close(out.pose_rotmat @ out.pose_rotmat.mT, identity, atol=1e-5, rtol=0)
 
 
+def test_without_a_mesh_all_else_is_the_same() -> None:
+    regressor = small_regressor()
+    image, keypoints = inputs(4)
+    with torch.no_grad():
+        whole = values(regressor(image, keypoints, limb_levels=MIXED))
+        light = values(regressor(image, keypoints, limb_levels=MIXED, mesh=False))
+    assert light.pop("vertices").shape == (4, 0, 3) and whole.pop("vertices").shape[1] > 0
+    for name, value in whole.items():
+        torch.testing.assert_close(light[name], value, msg=name)
+
+
 def test_given_levels_overrule_where_they_are_known() -> None:
     regressor = small_regressor()
     image, keypoints = inputs(4)
