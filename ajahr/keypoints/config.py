@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from ajahr.errors import UserError
-from ajahr.keypoints.heads import PresenceKind
 from ajahr.keypoints.students import STUDENTS, FeatureSource
 from ajahr.models.config import BackboneConfig, RegressorConfig
+from ajahr.models.point_heads import PresenceKind
 
 Head = Literal["classic", "simple", "simcc", "paper", "wide", "shuffle"]
 """``classic``, ``simple``: ViTPose's, on a ViT. ``shuffle``: on a ViT with a stem.

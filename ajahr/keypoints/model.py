@@ -23,10 +23,11 @@ from ajahr.data.ldpose import LIMB_POINTS
 from ajahr.errors import UserError
 from ajahr.keypoints.config import KeypointConfig
 from ajahr.keypoints.crops import INPUT_SIZE
-from ajahr.keypoints.heads import ClassicHead, PresenceHead, ShuffleHead, SimCCHead, SimpleHead
+from ajahr.keypoints.heads import ClassicHead, SimCCHead, SimpleHead
 from ajahr.keypoints.output import KeypointOutput
 from ajahr.keypoints.students import StudentBackbone, StudentHead
 from ajahr.models.backbone import PATCH_SIZE, Backbone
+from ajahr.models.point_heads import PresenceHead, ShuffleHead
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 FORMAT = "ajahr-keypoints"

@@ -17,6 +17,7 @@ from ajahr.geometry.crops import CROP_SIZE
 from ajahr.models.config import BpacConfig
 from ajahr.models.decoder import PlaceAware
 from ajahr.models.heatmaps import keypoint_heatmaps
+from ajahr.models.point_reader import PointMixer
 from ajahr.models.stem import STEM_GRID
 from tokenizer.checkpoints import read_checkpoint
 
@@ -50,12 +51,15 @@ class BpacNet(nn.Module):
         config: Sizes and inputs.
         token_width: Of the token: the backbone's width.
         detail_width: Channels of the map it gets instead of pixels, where it reads features.
+        hears_points: Whether it is told what the backbone says of the 25 points; a net that sees the image.
     """
 
     temperature: Float[Tensor, "limbs=4"]
     """Divides each head's logits so that its probabilities are calibrated; fitted by `models.calibration`."""
 
-    def __init__(self, config: BpacConfig, token_width: int, detail_width: int = 0) -> None:
+    def __init__(
+        self, config: BpacConfig, token_width: int, detail_width: int = 0, *, hears_points: bool = False
+    ) -> None:
         super().__init__()
         self.config = config
         self.sees_image, self.sees_keypoints = (kind in config.inputs for kind in ("image", "keypoints"))
@@ -66,6 +70,8 @@ class BpacNet(nn.Module):
         else:
             channels = _RGB * self.sees_image + NUM_KEYPOINTS * self.sees_keypoints
             self.resnet = AttentiveResNet(channels, config.widths, config.blocks)
+        # what the backbone says of the points comes from the image
+        self.points = PointMixer(config.widths[-1]) if hears_points and self.sees_image else None
         self.heads = nn.Linear(config.widths[-1], NUM_LIMBS * NUM_LEVELS)  # the four heads in one product
         self.projection = nn.Linear(config.widths[-1], token_width)
         self.register_buffer("temperature", torch.ones(NUM_LIMBS))
@@ -77,6 +83,7 @@ class BpacNet(nn.Module):
         image: Float[Tensor, "batch 3 256 256"],
         keypoints: Float[Tensor, "batch coco12=12 3"] | None = None,
         detail: Float[Tensor, "batch detail_width 16 12"] | None = None,
+        points: Float[Tensor, "batch numbers=100"] | None = None,
     ) -> LimbStatus:
         """
         Args:
@@ -84,6 +91,7 @@ class BpacNet(nn.Module):
             detail: The backbone's finer map, where features are read.
             keypoints: COCO joints 5..16 in crop units (-0.5..0.5) and confidence; with ``legacy_demo`` in px
                 of the whole image. None only for the image-only variant.
+            points: What `PointReader` reads, where it hears it.
         """
         seen = []
         if self.sees_image:
@@ -94,6 +102,9 @@ class BpacNet(nn.Module):
                 raise UserError(f"BPAC-Net sees {self.config.inputs}; give it keypoints")
             seen.append(self._in_cells(self.draw(keypoints)).to(image.dtype))
         features = self.resnet(torch.cat(seen, 1).contiguous(memory_format=torch.channels_last))
+        if self.points is not None:
+            assert points is not None
+            features = features + self.points(points).to(features.dtype)
         logits = self.heads(features).unflatten(-1, (NUM_LIMBS, NUM_LEVELS))
         return LimbStatus(logits, self.probabilities(logits), self.projection(features))
 

@@ -141,6 +141,8 @@ class RegressorConfig:
         betas_limit: Norm that betas come near to and never pass (`ajahr.models.regressor.limited`), so that noise
             does not make a monster; None, as published: no limit (ours; no published weights).
         residual_head: Regress where a residual limb ends between its joints (ours; no published weights have it).
+        point_reader: Read the 25 points that the backbone was taught (`ajahr.models.point_reader`; needs a stem);
+            the decoder starts from them, and BPAC-Net hears whether each exists (ours).
         rot6d: How six numbers are read as a rotation: rows (TokenHMR, AJAHR) or columns (HMR2.0).
     """
 
@@ -158,6 +160,7 @@ class RegressorConfig:
     rot6d: Rot6dLayout = "row"
     betas_limit: float | None = None
     residual_head: bool = False
+    point_reader: bool = False
 
     def __post_init__(self) -> None:
         if self.betas_limit is not None and not self.betas_limit > 0:
@@ -169,6 +172,8 @@ class RegressorConfig:
             and (self.backbone.stem is None or bpac.resolution != 64)
         ):
             raise UserError("bpac.reads is features: that needs backbone.stem and bpac.resolution 64")
+        if self.point_reader and self.backbone.stem is None:
+            raise UserError("point_reader needs backbone.stem; give one, or leave it out")
         names = self.tokenizer_names
         if unknown := sorted(set(self.tokenizers) - set(names)):
             wanted = " and ".join(names) or "none"
@@ -287,6 +292,7 @@ def _tiny() -> dict[str, Any]:
         "token_residual": False,
         "betas_limit": _BETAS_LIMIT,
         "residual_head": True,
+        "point_reader": True,
     }
 
 

@@ -33,6 +33,7 @@ class Decoder(nn.Module):
         self,
         image_tokens: Float[Tensor, "batch tokens context_width"],
         bpac_token: Float[Tensor, "batch context_width"] | None = None,
+        start: Float[Tensor, "batch width"] | None = None,
     ) -> Float[Tensor, "batch width"]:
         """The query after all layers.
 
@@ -40,10 +41,13 @@ class Decoder(nn.Module):
             image_tokens: The backbone's.
             bpac_token: If given, the layers run a second time with it as their context, on what the first
                 pass made (facts 9, row 1: the paper has this pass, the released code never reaches it).
+            start: Added to the query at first.
         """
         x = self.query.expand(len(image_tokens), -1)
         if self.start is not None:
             x = x + self.start(image_tokens)
+        if start is not None:
+            x = x + start
         contexts = [image_tokens] if bpac_token is None else [image_tokens, bpac_token[:, None]]
         for context in contexts:
             for layer in self.layers:

@@ -28,6 +28,7 @@ from ajahr.models.config import RegressorConfig
 from ajahr.models.decoder import Decoder
 from ajahr.models.mean_parameters import MeanParameters
 from ajahr.models.outputs import RegressorOutput
+from ajahr.models.point_reader import PointMixer, PointReader
 from ajahr.models.residual_head import ResidualHead
 from ajahr.models.switch import TokenizerSwitch
 from ajahr.models.token_head import TokenHead
@@ -35,7 +36,7 @@ from tokenizer.vqvae import PoseTokenizer
 
 TrainablePart = Literal["all", "partial", "heads", "bpac"]
 """``all`` but the tokenizers; ``partial``, the paper's partial fine-tuning (supplementary F); ``heads``, all but
-the backbone; ``bpac`` alone."""
+the backbone and what reads points off it; ``bpac`` alone."""
 NUM_BETAS = 10
 _CAMERA = 3
 _PARTIAL_BLOCKS, _PARTIAL_LAYERS = 4, 2
@@ -80,8 +81,14 @@ class Regressor(nn.Module):
             self.bpac = None
             if config.bpac is not None:
                 detail_width = self.backbone.detail_width if config.bpac.reads == "features" else 0
-                self.bpac = BpacNet(config.bpac, config.backbone.width, detail_width)
+                self.bpac = BpacNet(
+                    config.bpac, config.backbone.width, detail_width, hears_points=config.point_reader
+                )
             self.decoder = Decoder(config.decoder, config.backbone.width, self.backbone.num_tokens)
+            self.point_reader = self.point_start = None
+            if config.point_reader:
+                self.point_reader = PointReader(self.backbone.detail_width)
+                self.point_start = PointMixer(width)
             self.readout = Readout(width, NUM_JOINTS if config.pose_head == "hmr2" else 1 + _HANDS)
             self.residual_head = None
             if config.residual_head:
@@ -121,12 +128,14 @@ class Regressor(nn.Module):
                 where unknown.
             mesh: False leaves the vertices out (there are none in the output), which no loss reads.
         """
-        detail = None
-        if self.bpac is not None and self.bpac.reads_features:
+        detail = points = None
+        if self.point_reader is not None or (self.bpac is not None and self.bpac.reads_features):
             features, detail = self.backbone.with_detail(image)
         else:
             features = self.backbone(image)
-        status = None if self.bpac is None else self.bpac(image, bpac_keypoints, detail)
+        if self.point_reader is not None:
+            points = self.point_reader(detail)
+        status = None if self.bpac is None else self.bpac(image, bpac_keypoints, detail, points)
         levels = self._decide(status, limb_levels, features)
         amputee = (levels > 0).any(-1)
         if removal is not None:
@@ -134,7 +143,8 @@ class Regressor(nn.Module):
         absent = self._absent_joints(levels)
 
         bpac_token = status.token if status is not None and self.config.bpac_cross_attention else None
-        token = self.decoder(features, bpac_token)
+        start = None if self.point_start is None else self.point_start(points)
+        token = self.decoder(features, bpac_token, start)
 
         rot6d, betas, camera = self.readout(token)
         residual = None
@@ -217,6 +227,8 @@ class Regressor(nn.Module):
             raise UserError("this regressor has no BPAC-Net to train; choose another part")
         if part in ("partial", "heads"):
             self.backbone.requires_grad_(False)
+            if self.point_reader is not None:
+                self.point_reader.requires_grad_(False)
         if part == "partial":
             self.backbone.unfreeze_ends(_PARTIAL_BLOCKS)
             self.decoder.requires_grad_(False)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from torch import nn
+
 from ajahr.body.body import Body
 from ajahr.body.data import load_body
 from ajahr.errors import UserError
@@ -126,13 +128,22 @@ def load_first_weights(regressor: Regressor, first: FirstWeights) -> None:
             raise UserError("first.bpac_imagenet is given, but there is no BPAC-Net; leave it out")
         regressor.bpac.load_imagenet(first.bpac_imagenet)
     if first.keypoints is not None:
-        backbone = open_model(first.keypoints).backbone
+        model = open_model(first.keypoints)
+        backbone = model.backbone
         if not isinstance(backbone, Backbone) or backbone.config != regressor.backbone.config:
             raise UserError(
                 f"{first.keypoints}: its backbone is not the regressor's; train one of "
                 f"configs/keypoints/trunk.yaml, or leave first.keypoints out"
             )
         regressor.backbone.load_state_dict(backbone.state_dict())
+        if regressor.point_reader is not None:
+            if model.config.presence != "body":
+                raise UserError(
+                    f"{first.keypoints}: has the presence head {model.config.presence}; train one with body "
+                    "(configs/keypoints/trunk.yaml)"
+                )
+            heads = {"head": model.head, "presence_head": model.presence_head}
+            regressor.point_reader.load_state_dict(nn.ModuleDict(heads).state_dict())
     if first.regressor is not None:
         report = initialise_from(regressor, first.regressor)
         said = "; ".join(f"{how}: {', '.join(parts)}" for how, parts in report.items() if parts)

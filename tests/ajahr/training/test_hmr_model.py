@@ -73,7 +73,7 @@ def test_first_weights_are_taken_where_they_fit(tmp_path: Path, caplog: pytest.L
 
 def test_the_backbone_starts_as_a_keypoint_model_s(tmp_path: Path) -> None:
     torch.manual_seed(3)
-    keypoints = KeypointModel(KeypointConfig("vit_tiny_stem"))
+    keypoints = KeypointModel(KeypointConfig("vit_tiny_stem", presence="body"))
     save_keypoints(keypoints, tmp_path / "trunk")
     regressor = build_regressor(ModelSpec(preset="tiny", pose_head="hmr2", bpac=False))
     decoder = {name: value.clone() for name, value in regressor.decoder.state_dict().items()}
@@ -83,6 +83,16 @@ def test_the_backbone_starts_as_a_keypoint_model_s(tmp_path: Path) -> None:
         for name, value in keypoints.backbone.state_dict().items()
     )
     assert all(torch.equal(value, regressor.decoder.state_dict()[name]) for name, value in decoder.items())
+    assert regressor.point_reader is not None and keypoints.presence_head is not None
+    for mine, theirs in (
+        (regressor.point_reader.head, keypoints.head),
+        (regressor.point_reader.presence_head, keypoints.presence_head),
+    ):
+        taken = mine.state_dict()
+        assert all(torch.equal(value, taken[name]) for name, value in theirs.state_dict().items())
+    save_keypoints(KeypointModel(KeypointConfig("vit_tiny_stem", presence="pool")), tmp_path / "pool")
+    with pytest.raises(UserError, match="has the presence head pool; train one with body"):
+        load_first_weights(regressor, FirstWeights(keypoints=tmp_path / "pool"))
     with pytest.raises(UserError, match="its backbone is not the regressor's"):
         load_first_weights(build_regressor(spec()), FirstWeights(keypoints=tmp_path / "trunk"))
 
