@@ -183,7 +183,7 @@ class _Rows:
         output = regressor(batch.image, shown_keypoints(regressor, batch))
         self.finite[rows] = _finite(output).cpu().numpy()
         if output.limb_logits is not None:
-            self.said[rows] = output.limb_logits.argmax(-1).cpu().numpy()
+            self.said[rows] = output.limb_levels.cpu().numpy()
         if output.limb_probabilities is not None:
             self.probabilities[rows] = output.limb_probabilities.double().cpu().numpy()
         if self.dataset.protocol.pck_at:

@@ -143,6 +143,8 @@ class Estimator:
             raise UserError(f"batch_size is {batch_size}; give at least 1")
         self.device, self.precision, self.batch_size = torch.device(device), precision, batch_size
         self.regressor = regressor.eval().requires_grad_(False).to(self.device)
+        self.loss_threshold: float | None = getattr(regressor, "loss_threshold", None)
+        """For `ajahr.models.decision.decide_levels`."""
         self._mean = torch.tensor(_MEAN, device=self.device).view(3, 1, 1) * 255
         self._scale = 1 / (torch.tensor(_STD, device=self.device).view(3, 1, 1) * 255)
 

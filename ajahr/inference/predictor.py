@@ -43,6 +43,7 @@ from ajahr.inference.pictures import Painter
 from ajahr.inference.residual import check_stature, with_residual_limbs
 from ajahr.inference.results import ImageResult
 from ajahr.keypoints.limb_status import FusionWeights, fuse_status
+from ajahr.models.decision import decide_levels
 from ajahr.models.pretrained import load_pretrained
 
 SHIPPED_WEIGHTS = Path(__file__).parent / "weights"
@@ -311,7 +312,7 @@ class AJAHR:
         keypoints = np.concatenate([one for one in told if one is not None])
         fused = fuse_status(estimates.limb_probabilities, keypoints, self.fusion)
         assert fused is not None
-        levels = fused.argmax(-1)
+        levels = decide_levels(fused, self.estimator.loss_threshold)
         changed = np.flatnonzero((levels != estimates.limb_levels).any(1))
         if len(changed):
             again = self.estimator(crops.take(changed), levels[changed])

@@ -27,6 +27,7 @@ from ajahr.inference.person import Person
 from ajahr.inference.predictor import AJAHR, Request, as_loaded
 from ajahr.inference.results import ImageResult
 from ajahr.inference.tracks import Tracker
+from ajahr.models.decision import decide_levels
 
 _DRAWERS = 2
 
@@ -88,6 +89,8 @@ class PersonTrack:
     from_keypoints: np.ndarray | None = None
     """(4, 4), each witness by itself over the track."""
     betas: np.ndarray = field(default_factory=lambda: np.zeros(10, np.float32))
+    loss_threshold: float | None = None
+    """`decide_levels`'s."""
 
     @property
     def is_amputee(self) -> bool:
@@ -100,7 +103,7 @@ class PersonTrack:
             probabilities = np.stack([one.probabilities for one in seen])  # type: ignore[arg-type]
             weights = np.array([max(one.score, 0.0) for one in seen])
             self.limb_probabilities = fuse(probabilities, weights).astype(np.float32)
-            self.limb_levels = self.limb_probabilities.argmax(1).astype(np.int64)
+            self.limb_levels = decide_levels(self.limb_probabilities, self.loss_threshold).astype(np.int64)
         self.hear_apart()
         self.betas = np.median([one.betas for one in self.sightings], axis=0).astype(np.float32)
 
@@ -231,7 +234,8 @@ class VideoPredictor:
         numbers = self._tracker.update(index, np.array(boxes, np.float32).reshape(-1, 4))
         added = []
         for number, person in zip(numbers.tolist(), result.people, strict=True):
-            track = self._tracks.setdefault(number, PersonTrack(number, []))
+            threshold = self._model.estimator.loss_threshold
+            track = self._tracks.setdefault(number, PersonTrack(number, [], loss_threshold=threshold))
             track.sightings.append(Sighting.of(index, person))
             added.append((track, track.sightings[-1]))
         return added

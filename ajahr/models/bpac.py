@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, conv1x1
 
@@ -15,6 +15,7 @@ from ajahr.anatomy import BPAC_KEYPOINTS, NUM_LEVELS, NUM_LIMBS
 from ajahr.errors import UserError
 from ajahr.geometry.crops import CROP_SIZE
 from ajahr.models.config import BpacConfig
+from ajahr.models.decision import decide_levels
 from ajahr.models.decoder import PlaceAware
 from ajahr.models.heatmaps import keypoint_heatmaps
 from ajahr.models.point_reader import PointMixer
@@ -56,6 +57,8 @@ class BpacNet(nn.Module):
 
     temperature: Float[Tensor, "limbs=4"]
     """Divides each head's logits so that its probabilities are calibrated; fitted by `models.calibration`."""
+    loss_threshold: Float[Tensor, ""]
+    """Probability of a loss from which a limb counts as lost, with ``loss_first``; fitted like the temperatures."""
 
     def __init__(
         self, config: BpacConfig, token_width: int, detail_width: int = 0, *, hears_points: bool = False
@@ -75,6 +78,8 @@ class BpacNet(nn.Module):
         self.heads = nn.Linear(config.widths[-1], NUM_LIMBS * NUM_LEVELS)  # the four heads in one product
         self.projection = nn.Linear(config.widths[-1], token_width)
         self.register_buffer("temperature", torch.ones(NUM_LIMBS))
+        if config.loss_first:
+            self.register_buffer("loss_threshold", torch.tensor(0.5))
         _channels_last(self)
         self.register_load_state_dict_post_hook(_channels_last)
 
@@ -113,6 +118,10 @@ class BpacNet(nn.Module):
     ) -> Float[Tensor, "batch limbs=4 levels=4"]:
         """Calibrated."""
         return (logits.float() / self.temperature.float()[:, None]).softmax(-1)
+
+    def decide(self, probabilities: Float[Tensor, "batch limbs=4 levels=4"]) -> Int[Tensor, "batch limbs=4"]:
+        """Levels, by calibrated probabilities."""
+        return decide_levels(probabilities, self.loss_threshold if self.config.loss_first else None)
 
     def draw(
         self, keypoints: Float[Tensor, "batch coco12=12 3"]

@@ -56,6 +56,27 @@ def fit_temperatures(
     return bounded.exp().to(logits)
 
 
+def fit_loss_threshold(
+    probabilities: Float[Tensor, "samples limbs=4 levels=4"], levels: Int[Tensor, "samples limbs=4"]
+) -> float:
+    """The probability of a loss from which on to call a limb lost: where F1 of held-out limbs is greatest.
+
+    Args:
+        probabilities: Calibrated.
+        levels: True ones; -1 where unknown. Nobody lost anything: 0.5.
+    """
+    known = levels >= 0
+    chance, lost = (1 - probabilities[..., 0])[known], (levels > 0)[known]
+    if not bool(lost.any()):
+        return 0.5
+    grid = torch.arange(0.1, 0.91, 0.02, device=chance.device)
+    called = chance[:, None] > grid
+    right = (called & lost[:, None]).sum(0)
+    scores = 2 * right / (called.sum(0) + lost.sum())
+    near = scores >= scores.max() - 1e-6
+    return float(grid[near].mean())
+
+
 def fit_std_scales(
     squares: Float[Tensor, "segments"], counts: Float[Tensor, "segments"]
 ) -> Float[Tensor, "segments"]:

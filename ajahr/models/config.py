@@ -73,6 +73,8 @@ class BpacConfig:
         sigma: Of the heat maps' Gaussians, px of ``resolution``.
         min_confidence: Keypoints at or below it draw nothing.
         noise_ratio: Table 4(a)'s noise on keypoints, percent: Gaussian of 1.5 sqrt(ratio / 100) px at 256 px.
+        loss_first: Decide first whether something is lost, by a threshold fitted on validation data, then the level
+            (`models.decision`); False, as published: the likeliest level.
         legacy_demo: As the released demo feeds its checkpoint: keypoints come in pixels of the *whole image*
             and are drawn there on the crop's canvas, uncertain ones (below 0.55) at its top left corner.
     """
@@ -85,6 +87,7 @@ class BpacConfig:
     sigma: float = 2.0
     min_confidence: float = 0.3
     noise_ratio: float = 0.0
+    loss_first: bool = False
     legacy_demo: bool = False
 
     def __post_init__(self) -> None:
@@ -285,7 +288,9 @@ def _small() -> dict[str, Any]:
 def _tiny() -> dict[str, Any]:
     return {
         "backbone": BackboneConfig(192, 2, 3, drop_path=0.0, stem=(32, 48, 96)),
-        "bpac": BpacConfig(reads="features", widths=(24, 48, 96, 192), blocks=(1, 1, 1, 1), resolution=64),
+        "bpac": BpacConfig(
+            reads="features", widths=(24, 48, 96, 192), blocks=(1, 1, 1, 1), resolution=64, loss_first=True
+        ),
         "decoder": DecoderConfig(width=256, depth=2, heads=4, mlp_width=512, start_channels=32),
         "token_head": TokenHeadConfig(width=32, mixers=2, token_mlp_width=32, channel_mlp_width=64),
         "tokenizers": dict.fromkeys(TOKENIZERS["ajahr"], _TINY_TOKENIZER),

@@ -192,11 +192,12 @@ class Regressor(nn.Module):
     def _decide(
         self, status: LimbStatus | None, given: Int[Tensor, "batch limbs=4"] | None, features: Tensor
     ) -> Int[Tensor, "batch limbs=4"]:
-        """BPAC-Net's most likely level of each limb (Eq. 1), or intact without it; given levels come first."""
+        """BPAC-Net's level of each limb (Eq. 1), or intact without it; given levels come first."""
         if status is None:
             levels = torch.zeros(len(features), NUM_LIMBS, dtype=torch.long, device=features.device)
         else:
-            levels = status.logits.argmax(-1)
+            assert self.bpac is not None
+            levels = self.bpac.decide(status.probabilities)
         return levels if given is None else torch.where(given >= 0, given.to(levels.dtype), levels)
 
     def _absent_joints(self, levels: Int[Tensor, "batch limbs=4"]) -> Bool[Tensor, "batch joints=24"]:
@@ -211,6 +212,13 @@ class Regressor(nn.Module):
             mean = torch.where(self._from_tokens[:, None], 0.0, mean)
         to_rotmat = rot6d_to_rotmat if self.config.rot6d == "row" else hmr2_rot6d_to_rotmat
         return to_rotmat(rot6d + mean)
+
+    @property
+    def loss_threshold(self) -> float | None:
+        """`decide_levels`'s, for those who decide by probabilities of their own."""
+        if self.bpac is None or not self.bpac.config.loss_first:
+            return None
+        return float(self.bpac.loss_threshold)
 
     # --------------------------------------------------------------------------------------- training
 

@@ -18,7 +18,7 @@ from ajahr.body.body import Body
 from ajahr.body.data import load_body
 from ajahr.data.batch import Batch
 from ajahr.errors import UserError
-from ajahr.models.calibration import fit_temperatures
+from ajahr.models.calibration import fit_loss_threshold, fit_temperatures
 from ajahr.models.config import RegressorConfig
 from ajahr.models.outputs import RegressorOutput
 from ajahr.models.pretrained import body_kind
@@ -234,6 +234,9 @@ class HmrModule(pl.LightningModule):
         logits, levels = (torch.cat(parts) for parts in zip(*everybody, strict=True))
         if bool((levels >= 0).any()) and bool(logits.isfinite().all()):
             bpac.temperature.copy_(fit_temperatures(logits, levels))
+            if bpac.config.loss_first:
+                chances = bpac.probabilities(logits.to(bpac.temperature))
+                bpac.loss_threshold.fill_(fit_loss_threshold(chances, levels.to(chances.device)))
 
     # -------------------------------------------------------------------------------------- optimiser
 

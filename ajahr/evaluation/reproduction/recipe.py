@@ -94,6 +94,7 @@ class Recipe:
     occluded_options: list[str] = field(
         default_factory=lambda: [
             "--twins=false",
+            "--amputation.in_sight=0",  # nobody has lost anything here
             "--amputation.intact_share=1.0",
             "--hard_cases.occluded_object=0.5",
             "--hard_cases.occluded_person=0.2",

@@ -1,0 +1,24 @@
+"""From probabilities of levels to a level: whether something of a limb is lost, then where it ends."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import numpy as np
+import torch
+
+Levels = TypeVar("Levels", np.ndarray, torch.Tensor)
+
+
+def decide_levels(probabilities: Levels, threshold: float | None = None) -> Levels:
+    """Levels of limbs, (..., levels=4) to (...).
+
+    Args:
+        threshold: None: the most likely level, as published (Eq. 1). Else a limb counts as lost where its three lost
+            levels together are likelier than this, and ends at the likeliest of them: a net that is sure of a loss
+            and not of its level splits the probability among three, and "intact" would win.
+    """
+    if threshold is None:
+        return probabilities.argmax(-1)
+    lost = 1 - probabilities[..., 0] > threshold
+    return (probabilities[..., 1:].argmax(-1) + 1) * lost
