@@ -24,5 +24,6 @@ def save_least_regressor(folder: Path) -> Path:
         decoder=DecoderConfig(width=32, depth=1, heads=2, mlp_width=32, head_width=16),
         token_head=TokenHeadConfig(width=16, mixers=1, token_mlp_width=16, channel_mlp_width=16),
         tokenizers={"amputee": shape, "intact": shape},
+        point_reader=False,
     )
     return save_pretrained(Regressor(config, Body(load_body())), folder)
