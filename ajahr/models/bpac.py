@@ -18,6 +18,7 @@ from ajahr.models.config import BpacConfig
 from ajahr.models.decision import decide_levels
 from ajahr.models.decoder import PlaceAware
 from ajahr.models.heatmaps import keypoint_heatmaps
+from ajahr.models.limb_looks import LOOKS, LimbLooks
 from ajahr.models.point_reader import PointMixer
 from ajahr.models.stem import STEM_GRID
 from tokenizer.checkpoints import read_checkpoint
@@ -75,8 +76,12 @@ class BpacNet(nn.Module):
             self.resnet = AttentiveResNet(channels, config.widths, config.blocks)
         # what the backbone says of the points comes from the image
         self.points = PointMixer(config.widths[-1]) if hears_points and self.sees_image else None
-        self.heads = nn.Linear(config.widths[-1], NUM_LIMBS * NUM_LEVELS)  # the four heads in one product
-        self.projection = nn.Linear(config.widths[-1], token_width)
+        self.looks = None
+        if config.looks and self.sees_image and self.sees_keypoints:
+            self.looks = LimbLooks(detail_width)
+        width = config.widths[-1] + (NUM_LIMBS * LOOKS if self.looks is not None else 0)
+        self.heads = nn.Linear(width, NUM_LIMBS * NUM_LEVELS)  # the four heads in one product
+        self.projection = nn.Linear(width, token_width)
         self.register_buffer("temperature", torch.ones(NUM_LIMBS))
         if config.loss_first:
             self.register_buffer("loss_threshold", torch.tensor(0.5))
@@ -98,18 +103,24 @@ class BpacNet(nn.Module):
                 of the whole image. None only for the image-only variant.
             points: What `PointReader` reads, where it hears it.
         """
-        seen = []
+        seen, looked = [], None
         if self.sees_image:
             assert detail is not None or not self.reads_features
             seen.append(detail if self.reads_features else self._shrink(image))
         if self.sees_keypoints:
             if keypoints is None:
                 raise UserError(f"BPAC-Net sees {self.config.inputs}; give it keypoints")
-            seen.append(self._in_cells(self.draw(keypoints)).to(image.dtype))
+            places, drawn = self._places(keypoints)
+            seen.append(self._in_cells(self._maps(places, drawn)).to(image.dtype))
+            if self.looks is not None:
+                assert detail is not None
+                looked = self.looks(detail, places / self.config.resolution - 0.5, drawn)
         features = self.resnet(torch.cat(seen, 1).contiguous(memory_format=torch.channels_last))
         if self.points is not None:
             assert points is not None
             features = features + self.points(points).to(features.dtype)
+        if looked is not None:
+            features = torch.cat((features, looked.flatten(1).to(features.dtype)), 1)
         logits = self.heads(features).unflatten(-1, (NUM_LIMBS, NUM_LEVELS))
         return LimbStatus(logits, self.probabilities(logits), self.projection(features))
 
@@ -131,6 +142,19 @@ class BpacNet(nn.Module):
         The released code draws an uncertain keypoint as a blob in the corner instead (facts 9, row 17); so
         does ``legacy_demo``.
         """
+        return self._maps(*self._places(keypoints))
+
+    def _maps(
+        self, points: Float[Tensor, "batch coco12=12 2"], drawn: Bool[Tensor, "batch coco12=12"]
+    ) -> Float[Tensor, "batch coco12=12 side side"]:
+        config = self.config
+        centres = not config.legacy_demo
+        return keypoint_heatmaps(points, drawn, config.resolution, config.sigma, pixel_centres=centres)
+
+    def _places(
+        self, keypoints: Float[Tensor, "batch coco12=12 3"]
+    ) -> tuple[Float[Tensor, "batch coco12=12 2"], Bool[Tensor, "batch coco12=12"]]:
+        """Keypoints in px of the heat maps, and which of them are drawn."""
         config, side = self.config, self.config.resolution
         keypoints = keypoints.float()  # a Gaussian of 2 px needs more digits than bfloat16 has at 256
         points, confidence = keypoints[..., :2], keypoints[..., 2]
@@ -144,7 +168,7 @@ class BpacNet(nn.Module):
             drawn = inside & (confidence > config.min_confidence)
         if config.noise_ratio > 0:
             points = self._jitter(points, drawn)
-        return keypoint_heatmaps(points, drawn, side, config.sigma, pixel_centres=not config.legacy_demo)
+        return points, drawn
 
     def _in_cells(
         self, maps: Float[Tensor, "batch coco12=12 side side"]

@@ -68,6 +68,8 @@ class BpacConfig:
         inputs: What it sees; a single one is Table 4(b)'s ablation.
         reads: Where its image comes from: ``pixels``, the paper's; ``features``, the backbone's finer map (which
             needs a stem), with the last two of ``widths`` and ``blocks``: a small model cannot learn to see twice.
+        looks: Beside its convolutions, look at the features where the keypoints are (`ajahr.models.limb_looks`); unused
+            where it sees only one of image and keypoints.
         widths, blocks: Channels and number of residual blocks of the four stages.
         resolution: Side it works at, px; the crop is averaged down to it.
         sigma: Of the heat maps' Gaussians, px of ``resolution``.
@@ -89,8 +91,11 @@ class BpacConfig:
     noise_ratio: float = 0.0
     loss_first: bool = False
     legacy_demo: bool = False
+    looks: bool = False
 
     def __post_init__(self) -> None:
+        if self.looks and self.reads != "features":
+            raise UserError("bpac.looks needs bpac.reads: features")
         if self.resolution < 32 or 256 % self.resolution:
             raise UserError(f"bpac.resolution is {self.resolution}; give 256, 128, 64 or 32")
         if not 0 <= self.noise_ratio <= 100:
@@ -289,7 +294,12 @@ def _tiny() -> dict[str, Any]:
     return {
         "backbone": BackboneConfig(192, 2, 3, drop_path=0.0, stem=(32, 48, 96)),
         "bpac": BpacConfig(
-            reads="features", widths=(24, 48, 96, 192), blocks=(1, 1, 1, 1), resolution=64, loss_first=True
+            reads="features",
+            widths=(24, 48, 96, 192),
+            blocks=(1, 1, 1, 1),
+            resolution=64,
+            loss_first=True,
+            looks=True,
         ),
         "decoder": DecoderConfig(width=256, depth=2, heads=4, mlp_width=512, start_channels=32),
         "token_head": TokenHeadConfig(width=32, mixers=2, token_mlp_width=32, channel_mlp_width=64),

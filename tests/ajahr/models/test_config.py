@@ -17,6 +17,13 @@ def test_survives_json(name, head, bpac) -> None:
     assert RegressorConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
 
 
+def test_weights_of_before_looks_had_none() -> None:
+    values = RegressorConfig.preset("tiny").to_dict()
+    assert values["bpac"].pop("looks") is True
+    found = RegressorConfig.from_dict(values).bpac
+    assert found is not None and not found.looks
+
+
 def test_baselines_of_tiny_keep_its_tokenizers_shape() -> None:
     config = RegressorConfig.preset("tiny", pose_head="tokenhmr")
     assert config.tokenizer_config("single").num_tokens == 80
@@ -34,6 +41,7 @@ def test_frame_of_keypoints() -> None:
         (lambda: RegressorConfig.preset("large"), "'large' is no preset"),
         (lambda: BpacConfig(resolution=100), "resolution is 100"),
         (lambda: BpacConfig(noise_ratio=150.0), "noise_ratio is 150"),
+        (lambda: BpacConfig(looks=True), "bpac.looks needs bpac.reads: features"),
         (lambda: RegressorConfig(tokenizers={"single": TokenizerConfig()}), "has amputee and intact"),
         (
             lambda: RegressorConfig(tokenizers={"amputee": TokenizerConfig(num_tokens=160)}),
