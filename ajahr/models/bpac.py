@@ -115,7 +115,9 @@ class BpacNet(nn.Module):
             if self.looks is not None:
                 assert detail is not None
                 looked = self.looks(detail, places / self.config.resolution - 0.5, drawn)
-        features = self.resnet(torch.cat(seen, 1).contiguous(memory_format=torch.channels_last))
+        if not self.reads_features:
+            seen = [torch.cat(seen, 1).contiguous(memory_format=torch.channels_last)]
+        features = self.resnet(*seen)
         if self.points is not None:
             assert points is not None
             features = features + self.points(points).to(features.dtype)
@@ -263,8 +265,13 @@ class FeatureNet(nn.Module):
         self.stages = nn.Sequential(*stages)
         self.gather = PlaceAware(inputs, STEM_GRID[0] * STEM_GRID[1], _KEPT, inputs)
 
-    def forward(self, x: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch features"]:
-        x = self.stages(F.relu(self.bn1(self.mix(x)), inplace=True))
+    def forward(self, *maps: Float[Tensor, "batch _ height width"]) -> Float[Tensor, "batch features"]:
+        """Maps that together have the channels. Each meets its own weights: half the time of putting them side by
+        side, and heat maps, which nothing learns from, need no gradient."""
+        weights = self.mix.weight[:, :, 0, 0].split([one.shape[1] for one in maps], 1)
+        mixed = [F.linear(one.permute(0, 2, 3, 1), w) for one, w in zip(maps, weights, strict=True)]
+        x = sum(mixed[1:], mixed[0]).permute(0, 3, 1, 2)
+        x = self.stages(F.relu(self.bn1(x), inplace=True))
         return F.relu(self.gather(x.flatten(2).mT))  # a mean over cells would not know whose end it saw
 
 
@@ -297,8 +304,11 @@ class Cbam(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch width rows columns"]
     ) -> Float[Tensor, "batch width rows columns"]:
-        pooled = torch.stack((x.mean((2, 3)), x.amax((2, 3))))
+        # rows of channels, as they lie in channels-last memory: half the time of the same along the axes of a picture
+        cells = x.permute(0, 2, 3, 1).flatten(1, 2)
+        pooled = torch.stack((cells.mean(1), cells.max(1).values))
         channels = self.excite(F.relu(self.squeeze(pooled))).sum(0).sigmoid()
-        x = x * channels[..., None, None].to(x.dtype)
-        places = torch.stack((x.mean(1), x.amax(1)), 1)
-        return x * self.spatial(places).sigmoid()
+        cells = cells * channels[:, None].to(cells.dtype)
+        places = torch.stack((cells.mean(2), cells.max(2).values), 1).unflatten(2, x.shape[2:])
+        cells = cells * self.spatial(places).sigmoid().flatten(1)[..., None]
+        return cells.unflatten(1, x.shape[2:]).permute(0, 3, 1, 2)

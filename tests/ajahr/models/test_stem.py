@@ -5,7 +5,7 @@ import torch
 
 from ajahr.errors import UserError
 from ajahr.models.backbone import Backbone
-from ajahr.models.bpac import BpacNet
+from ajahr.models.bpac import BpacNet, FeatureNet
 from ajahr.models.config import BackboneConfig, BpacConfig, RegressorConfig
 from ajahr.models.stem import ConvStem
 
@@ -110,3 +110,14 @@ def test_config_survives_a_file() -> None:
     values = config.to_dict()
     values["backbone"]["stem"] = list(values["backbone"]["stem"])  # as JSON gives it back
     assert RegressorConfig.from_dict(values) == config and config.backbone.stem == (32, 48, 96)
+
+
+def test_maps_apart_are_mixed_as_side_by_side() -> None:
+    torch.manual_seed(0)
+    net = FeatureNet(20 + 8, (16, 24), (1, 1)).eval()
+    maps = torch.randn(2, 20, 16, 12), torch.randn(2, 8, 16, 12)
+    mixed: list[torch.Tensor] = []
+    net.bn1.register_forward_hook(lambda _, seen, __: mixed.append(seen[0]))
+    with torch.no_grad():
+        net(*maps)
+        torch.testing.assert_close(mixed[0], net.mix(torch.cat(maps, 1)), atol=1e-5, rtol=1e-5)
