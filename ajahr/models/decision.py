@@ -10,7 +10,7 @@ import torch
 Levels = TypeVar("Levels", np.ndarray, torch.Tensor)
 
 
-def decide_levels(probabilities: Levels, threshold: float | None = None) -> Levels:
+def decide_levels(probabilities: Levels, threshold: float | torch.Tensor | None = None) -> Levels:
     """Levels of limbs, (..., levels=4) to (...).
 
     Args:

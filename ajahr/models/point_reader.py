@@ -18,8 +18,6 @@ from ajahr.models.point_heads import PresenceHead, ShuffleHead
 NUM_POINTS = len(LDPOSE25)
 NUMBERS = 4 * NUM_POINTS
 """What is read: x, y, peak and presence of each point."""
-_PEAKED = 4
-"""Power of a map's values as weights of its places: a floor of a twentieth of the peak then weighs nothing."""
 _SURE = 4.0
 """Logits of presence beyond it say nothing more."""
 
@@ -40,15 +38,19 @@ class PointReader(nn.Module):
         """Place (crop units of what the backbone sees, -0.5..0.5; 0 for a flat map), peak and presence (-1..1)."""
         heatmaps = self.head(detail)
         presence = self.presence_head(detail, heatmaps).float()
-        maps = heatmaps.float().clamp(min=0)
-        peaks = maps.amax((2, 3))
-        weights = (maps / peaks.clamp(min=1e-3)[..., None, None]) ** _PEAKED
-        total = weights.sum((2, 3)).clamp(min=1e-6)
+        maps = (
+            heatmaps.contiguous().float().clamp(min=0)
+        )  # each map by itself: sums take a quarter of the time
+        peaks = maps.flatten(2).amax(2)
+        # to the fourth: a floor of a twentieth of the peak then weighs nothing
+        weights = (maps / peaks.clamp(min=1e-3)[..., None, None]).square().square()
+        across, down = weights.sum(2), weights.sum(3)
+        total = across.sum(2).clamp(min=1e-6)
         rows, columns = maps.shape[2:]
         y, x = (
             (torch.arange(n, device=maps.device, dtype=maps.dtype) + 0.5) / n - 0.5 for n in (rows, columns)
         )
-        places = torch.stack((weights.sum(2) @ x, weights.sum(3) @ y), -1) / total[..., None]
+        places = torch.stack(((across * x).sum(2), (down * y).sum(2)), -1) / total[..., None]
         certainty = peaks.clamp(max=1)
         exists = (presence[..., 1] - presence[..., 0]).clamp(-_SURE, _SURE) / _SURE
         read = torch.cat((places * certainty[..., None], certainty[..., None], exists[..., None]), -1)
