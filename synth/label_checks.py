@@ -29,16 +29,8 @@ from ajahr.anatomy import (
 from ajahr.body.data import BodyData
 from ajahr.body.fast import FastBody
 from ajahr.data.mask import split_mask
-from ajahr.data.record import (
-    ABSENT,
-    OCCLUDED,
-    PROSTHESES,
-    VISIBLE,
-    ImageRecord,
-    LimbStatus,
-    PersonRecord,
-    residual_lengths,
-)
+from ajahr.data.record import ABSENT, OCCLUDED, PROSTHESES, VISIBLE, ImageRecord, LimbStatus, PersonRecord
+from ajahr.data.residual_end import residual_lengths
 from ajahr.data.residual_mesh import collapsed_joints, residual_ends
 from ajahr.errors import UserError
 from ajahr.geometry.rotations_np import rotvec_to_rotmat

@@ -1,4 +1,4 @@
-"""Strict reading of JSON objects: every complaint names the file and the key."""
+"""Strict reading of JSON objects: every complaint names the file and the key. And rounding before they are written."""
 
 from __future__ import annotations
 
@@ -14,6 +14,15 @@ SCHEMA_VERSION = 3
 """Of everything in a dataset folder: records, shard notes, dataset.json. Version 2 added `hard_cases` and
 `prosthesis` of every person, version 3 `residual_limbs`."""
 READABLE_VERSIONS = (1, 2, 3)
+DECIMALS = {"px": 3, "m": 6, "rad": 6, "betas": 6, "focal": 4, "share": 6, "mm": 2, "ml": 2}
+
+
+def rounded(values: Any, unit: str) -> Any:
+    """A number or nested lists of numbers with the decimals of their unit; ValueError if one is not finite."""
+    array = np.asarray(values, np.float64)
+    if not np.isfinite(array).all():
+        raise ValueError("a record holds finite numbers only")
+    return (np.round(array, DECIMALS[unit]) + 0.0).tolist()  # + 0.0 turns -0.0 into 0.0
 
 
 def parse_json(data: bytes, where: str) -> Any:

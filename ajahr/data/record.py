@@ -3,9 +3,9 @@
 One `ImageRecord` per picture, one `PersonRecord` per person. Metres, radians, pixels; the camera frame is
 OpenCV's (x right, y down, z forward); pixels are continuous (`ajahr.geometry.cameras`).
 
-Bytes are stable: every float is rounded to a fixed number of decimals before it is written (`DECIMALS`), keys
-keep one order, NaN and infinity are refused. Rounding moves a reprojected keypoint by under 0.01 px, against
-the 0.5 px that ``ajahr-synth verify`` allows. Reading is strict: a missing key, an unknown key or a
+Bytes are stable: every float is rounded to a fixed number of decimals before it is written (`DECIMALS` of
+`ajahr.data.fields`), keys keep one order, NaN and infinity are refused. Rounding moves a reprojected keypoint by under
+0.01 px, against the 0.5 px that ``ajahr-synth verify`` allows. Reading is strict: a missing key, an unknown key or a
 schema version that is not known is a `UserError` that names the file and the key.
 """
 
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -22,17 +21,15 @@ import numpy as np
 from jaxtyping import Float
 
 from ajahr.anatomy import (
-    J44_FROM_COCO17,
     LDPOSE25,
     LIMBS,
     NUM_LIMBS,
-    PARENTS,
     Level,
-    amputation_joint,
     levels_to_indices,
     residual_end,
 )
-from ajahr.data.fields import SCHEMA_VERSION, FieldReader, parse_json
+from ajahr.data.fields import SCHEMA_VERSION, FieldReader, parse_json, rounded
+from ajahr.data.residual_end import ResidualEnd, ldpose_3d, read_residual_end, residual_end_dict
 from ajahr.errors import UserError
 from ajahr.geometry.cameras import Camera
 from ajahr.geometry.rotations_np import rotvec_to_rotmat
@@ -40,7 +37,6 @@ from ajahr.geometry.rotations_np import rotvec_to_rotmat
 ABSENT, OCCLUDED, VISIBLE = 0, 1, 2
 """Visibility of a 2D keypoint. ABSENT: it does not exist or has no label, and is (0, 0, 0). OCCLUDED: its
 place is known, and it is covered or outside the picture. VISIBLE: it is in sight."""
-DECIMALS = {"px": 3, "m": 6, "rad": 6, "betas": 6, "focal": 4, "share": 6, "mm": 2, "ml": 2}
 KEY_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 """A sample key has no dot: WebDataset ends the key at the first one."""
 GENDERS = ("female", "male", "neutral")
@@ -101,34 +97,6 @@ class SourcePhoto:
 
     id: str
     licence: str
-
-
-@dataclass(frozen=True, eq=False)
-class ResidualEnd:
-    """A limb that ends inside a bone, with a closed end; `ajahr.data.residual_mesh` makes the surface again.
-
-    Measured at rest as `ajahr.residual_limb.measure` does it, in the body's own size.
-    """
-
-    segment: str
-    """Where it ends: one of `ajahr.residual_limb.segments.SEGMENTS` by name, ``left_below_knee_res``."""
-    fraction: float
-    """Lambda of the tip, ``lambda`` in JSON: 0 at the bone's distal joint, 1 at its proximal one."""
-    end_3d: Float[np.ndarray, "xyz=3"]
-    """The tip of the rendered surface, camera frame, m."""
-    length_mm: float
-    """Along the bone, from the proximal joint to the tip."""
-    volume_ml: float
-    """From the tip to the proximal joint, or where a section would meet the trunk."""
-    circumferences_mm: tuple[float, ...]
-    """Every 20 mm from the tip, as far as the volume goes."""
-    oblique: bool = False
-    """The rim follows the limb's own border, as high cuts do, and lies in no plane."""
-
-    @property
-    def point(self) -> int:
-        """Index of its end in LDPOSE25."""
-        return LDPOSE25.index[self.segment]
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,65 +196,7 @@ class ImageRecord:
     """At most seven, as the part mask has room for (`ajahr.data.mask`); twins have the same people."""
 
 
-# ------------------------------------------------------------------------------------- derived quantities
-
-
-def ldpose_3d(
-    keypoints_3d: Float[np.ndarray, "j44=44 3"],
-    joints_3d: Float[np.ndarray, "joints=24 3"],
-    levels: Sequence[int],
-    ends: Sequence[Float[np.ndarray, "xyz=3"] | None] = (None,) * NUM_LIMBS,
-) -> Float[np.ndarray, "ldpose25=25 3"]:
-    """LDPose's 25 points in the frame of its arguments; NaN where a residual-limb end does not exist.
-
-    The end of a residual limb cut at a joint is that joint.
-
-    Args:
-        ends: per limb the tip of one that ends inside a bone.
-    """
-    points = np.full((len(LDPOSE25), 3), np.nan)
-    points[: len(J44_FROM_COCO17)] = keypoints_3d[list(J44_FROM_COCO17)]
-    for limb in LIMBS:
-        end = residual_end(limb, levels[limb])
-        if end is not None:
-            tip = ends[limb]
-            points[LDPOSE25.index[end]] = (
-                joints_3d[amputation_joint(limb, levels[limb])] if tip is None else tip
-            )
-    return points
-
-
-def residual_lengths(
-    joints_3d: Float[np.ndarray, "joints=24 3"],
-    levels: Sequence[int],
-    fractions: Sequence[float] = (0.0,) * NUM_LIMBS,
-) -> tuple[float | None, ...]:
-    """Residual length per limb (m), along the bone from the joint above the end.
-
-    None for an intact limb, and for one lost at the shoulder or hip, which leaves no residual limb.
-
-    Args:
-        fractions: lambda of limbs that end inside a bone; 0 for those that end at the joint.
-    """
-    lengths: list[float | None] = []
-    for limb in LIMBS:
-        if residual_end(limb, levels[limb]) is None:
-            lengths.append(None)
-            continue
-        joint = amputation_joint(limb, levels[limb])
-        bone = float(np.linalg.norm(joints_3d[joint] - joints_3d[PARENTS[joint]]))
-        lengths.append((1 - fractions[limb]) * bone)
-    return tuple(lengths)
-
-
 # --------------------------------------------------------------------------------------------------- JSON
-
-
-def _rounded(values: Any, unit: str) -> Any:
-    array = np.asarray(values, np.float64)
-    if not np.isfinite(array).all():
-        raise ValueError("a record holds finite numbers only")
-    return (np.round(array, DECIMALS[unit]) + 0.0).tolist()  # + 0.0 turns -0.0 into 0.0
 
 
 _ARRAYS: dict[str, tuple[tuple[int, ...], str]] = {
@@ -303,37 +213,25 @@ _ARRAYS: dict[str, tuple[tuple[int, ...], str]] = {
 
 def _person_dict(person: PersonRecord) -> dict[str, Any]:
     camera = person.camera
-    arrays = {name: _rounded(getattr(person, name), unit) for name, (_, unit) in _ARRAYS.items()}
+    arrays = {name: rounded(getattr(person, name), unit) for name, (_, unit) in _ARRAYS.items()}
     return {
         **arrays,
         "body_gender": person.body_gender,
         "camera": {
-            "focal_length": _rounded(camera.focal_length, "focal"),
-            "principal_point": _rounded(camera.principal_point, "px"),
-            "weak_depth": None if camera.weak_depth is None else _rounded(camera.weak_depth, "m"),
+            "focal_length": rounded(camera.focal_length, "focal"),
+            "principal_point": rounded(camera.principal_point, "px"),
+            "weak_depth": None if camera.weak_depth is None else rounded(camera.weak_depth, "m"),
         },
         "limb_levels": [int(level) for level in person.limb_levels],
         "limb_status": [str(status) for status in person.limb_status],
         "ajahr_index": list(person.ajahr_index),
         "occluded": [bool(flag) for flag in person.occluded],
-        "residual_length": [None if x is None else _rounded(x, "m") for x in person.residual_length],
+        "residual_length": [None if x is None else rounded(x, "m") for x in person.residual_length],
         "appearance": dict(vars(person.appearance)),
         "pose_source": dict(vars(person.pose_source)),
         "hard_cases": list(person.hard_cases),
         "prosthesis": list(person.prosthesis),
-        "residual_limbs": [None if one is None else _residual_dict(one) for one in person.residual_limbs],
-    }
-
-
-def _residual_dict(one: ResidualEnd) -> dict[str, Any]:
-    return {
-        "segment": one.segment,
-        "lambda": _rounded(one.fraction, "share"),
-        "end_3d": _rounded(one.end_3d, "m"),
-        "length_mm": _rounded(one.length_mm, "mm"),
-        "volume_ml": _rounded(one.volume_ml, "ml"),
-        "circumferences_mm": _rounded(one.circumferences_mm, "mm"),
-        "oblique": bool(one.oblique),
+        "residual_limbs": [None if one is None else residual_end_dict(one) for one in person.residual_limbs],
     }
 
 
@@ -404,7 +302,7 @@ def _read_person(fields: FieldReader, width: int, height: int, version: int) -> 
         residual = [
             None
             if tree is None
-            else _read_residual(FieldReader(tree, f"{where}[{limb}]"), limb, levels[limb])
+            else read_residual_end(FieldReader(tree, f"{where}[{limb}]"), limb, levels[limb])
             for limb, tree in enumerate(trees)
         ]
     appearance, source = fields.object("appearance"), fields.object("pose_source")
@@ -431,26 +329,6 @@ def _read_person(fields: FieldReader, width: int, height: int, version: int) -> 
     for reader in (appearance, source, fields):
         reader.done()
     return person
-
-
-def _read_residual(fields: FieldReader, limb: int, level: int) -> ResidualEnd:
-    segment = fields.take("segment", str)
-    if segment != residual_end(limb, level):
-        raise fields.fail("segment", f"is {segment!r}, and the limb's level {level} ends elsewhere")
-    fraction = float(fields.take("lambda", float))
-    if not 0 <= fraction <= 1:
-        raise fields.fail("lambda", f"is {fraction}, expected 0..1")
-    found = ResidualEnd(
-        segment,
-        fraction,
-        fields.take_array("end_3d", (3,)),
-        float(fields.take("length_mm", float)),
-        float(fields.take("volume_ml", float)),
-        tuple(float(x) for x in fields.take_list("circumferences_mm", None, float)),
-        fields.take("oblique", bool),
-    )
-    fields.done()
-    return found
 
 
 def decode_record(data: bytes, where: str) -> ImageRecord:

@@ -16,11 +16,9 @@ from ajahr.data.record import (
     LimbStatus,
     PersonRecord,
     PoseSource,
-    ResidualEnd,
     SourcePhoto,
-    ldpose_3d,
-    residual_lengths,
 )
+from ajahr.data.residual_end import ResidualEnd, ldpose_3d, residual_lengths
 from ajahr.geometry.cameras import Camera
 from synth.config import GenerateConfig
 from synth.record import Drop, Person, Record

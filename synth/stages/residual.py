@@ -6,7 +6,7 @@ import numpy as np
 
 from ajahr.anatomy import LIMBS, residual_end
 from ajahr.body.fast import FastBody
-from ajahr.data.record import DECIMALS
+from ajahr.data.fields import DECIMALS
 from ajahr.errors import UserError
 from ajahr.geometry.rotations_np import rotvec_to_rotmat
 from ajahr.residual_limb.cutter import LimbCutter

@@ -30,11 +30,9 @@ from ajahr.data.record import (
     LimbStatus,
     PersonRecord,
     PoseSource,
-    ResidualEnd,
     SourcePhoto,
-    ldpose_3d,
-    residual_lengths,
 )
+from ajahr.data.residual_end import ResidualEnd, ldpose_3d, residual_lengths
 from ajahr.data.shards import ShardWriter
 from ajahr.geometry.cameras import Camera
 
