@@ -27,7 +27,9 @@ import numpy as np
 from ajahr.anatomy import LDPOSE25
 from ajahr.data.readers.residual_people import ResidualPeople, read_residual_shards
 from ajahr.errors import UserError
-from ajahr.evaluation.residual import Case, ResidualMeasured, ResidualProtocol, evaluate_residual
+from ajahr.evaluation.residual import Case, evaluate_residual
+from ajahr.evaluation.residual_measured import ResidualMeasured
+from ajahr.evaluation.residual_protocol import ResidualProtocol
 from ajahr.evaluation.residual_report import sections, write_reports
 from ajahr.evaluation.tables import json_text, markdown, write_texts
 from ajahr.inference.limb_points import Keypoints25, LimbPoints

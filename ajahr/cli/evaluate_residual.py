@@ -14,7 +14,9 @@ from ajahr.cli.console import Parser
 from ajahr.data.readers.progait import read_progait
 from ajahr.data.readers.residual_people import ResidualPeople, read_limbloss, read_residual_shards
 from ajahr.errors import UserError
-from ajahr.evaluation.residual import ResidualMeasured, ResidualProtocol, evaluate_residual
+from ajahr.evaluation.residual import evaluate_residual
+from ajahr.evaluation.residual_measured import ResidualMeasured
+from ajahr.evaluation.residual_protocol import ResidualProtocol
 from ajahr.evaluation.residual_report import sections, write_reports
 from ajahr.evaluation.tables import rich_tables
 from ajahr.inference.limb_points import Keypoints25

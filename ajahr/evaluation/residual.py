@@ -8,21 +8,20 @@ of the common 17 body points and the 8 residual ends.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
 from ajahr.anatomy import COCO17, J44_FROM_COCO17, JOINT, LDPOSE25, LIMBS
 from ajahr.body.data import BodyData
 from ajahr.data.readers.residual_people import ResidualPeople
 from ajahr.errors import UserError
-from ajahr.evaluation.statistics import Interval, Paired, clusters_of, interval, paired
+from ajahr.evaluation.residual_measured import ResidualMeasured
+from ajahr.evaluation.residual_protocol import ResidualProtocol
+from ajahr.evaluation.statistics import clusters_of
 from ajahr.geometry.cameras import Camera
 from ajahr.inference.estimator import Estimates, cut_people
 from ajahr.inference.limb_points import LimbPointFinder, LimbPoints
@@ -35,139 +34,10 @@ from ajahr.residual_limb.decide import Ends, Known, Method, decide
 from ajahr.residual_limb.measure import measure
 from ajahr.residual_limb.segments import SEGMENTS, of_level
 
-LabelsFrom = Literal["truth", "predicted"]
-SegmentFrom = Literal["annotated", "predicted"]
-BOX_SCALE = 1.2
 _RESIDUAL = list(LDPOSE25.residual)
 _LIMB = np.array([int(s.limb) for s in SEGMENTS])
 _ABOVE = np.array([s.bone in ("upper arm", "thigh") for s in SEGMENTS])
 _LEVEL = np.where(_ABOVE, 2, 1)
-
-
-@dataclass(frozen=True)
-class ResidualProtocol:
-    """What a number on residual limbs means. Equal hashes may be compared."""
-
-    name: str = "residual"
-    body_points: tuple[str, ...] = COCO17.names
-    """"Intact"; with the ends, "Body"."""
-    end_points: tuple[str, ...] = tuple(s.name for s in SEGMENTS)
-    """"Res-Limb"."""
-    average: Literal["micro"] = "micro"
-    """All labelled points of all people are one pool."""
-    labels: LabelsFrom = "truth"
-    """Whose limb levels remove parts and choose the tokenizer; unknown true ones are the model's."""
-    segment: SegmentFrom = "annotated"
-    """Whose word is taken for the bone that an annotated end lies in. ``predicted``: where the model says that the limb
-    ends elsewhere, all of that bone is left, or nothing."""
-    silhouette: Literal["filled triangles"] = "filled triangles"
-    box_scale: float = BOX_SCALE
-    aligned_by: Literal["pelvis"] = "pelvis"
-    """Ends in 3D."""
-
-    def variant(self, **changes: Any) -> ResidualProtocol:
-        """With other labels or segments.
-
-        Raises:
-            UserError: a value that there is not.
-        """
-        for name, kind in (("labels", LabelsFrom), ("segment", SegmentFrom)):
-            if name in changes and changes[name] not in get_args(kind):
-                raise UserError(f"{name} is {changes[name]!r}; give {' or '.join(get_args(kind))}")
-        return dataclasses.replace(self, **changes)
-
-    @property
-    def digest(self) -> str:
-        """Twelve hexadecimal digits of everything above."""
-        return hashlib.sha256(json.dumps(dataclasses.asdict(self), sort_keys=True).encode()).hexdigest()[:12]
-
-    def describe(self) -> str:
-        """One line for a report."""
-        whose = "the true" if self.labels == "truth" else "the model's"
-        return (
-            f"17 + 8 points, micro-averaged, px of the original picture; {whose} limb levels; the bone of an end as "
-            f"{self.segment}; ends in 3D from the pelvis; boxes x {self.box_scale:g}"
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class ResidualMeasured:
-    """One model with one method on one dataset. NaN: not labelled, or not finite."""
-
-    model: str
-    method: Method
-    dataset: str
-    protocol: ResidualProtocol
-    keys: tuple[str, ...]
-    clusters: Int[np.ndarray, " people"]
-    points_px: Float[np.ndarray, "people 25"]
-    """Error of each labelled point."""
-    fraction: Float[np.ndarray, "people 8"]
-    """Lambda, of labelled ends."""
-    lambda_error: Float[np.ndarray, "people 8"]
-    within_95: Float[np.ndarray, "people 8"]
-    """1 where the true lambda is within the stated 95 %."""
-    end_mm: Float[np.ndarray, "people 8"]
-    length_mm: Float[np.ndarray, "people 8"]
-    """Absolute error of the length that is left."""
-    volume_ml: Float[np.ndarray, "people 8"]
-    """Absolute error."""
-    volume_share: Float[np.ndarray, "people 8"]
-    """The same over the true volume."""
-    iou: Float[np.ndarray, " people"]
-    status: np.ndarray
-    """(people, 8): what became of the fit, "" where none was asked for."""
-    cut_failures: dict[str, str] = field(default_factory=dict)
-    """Person to why the surface could not be cut; the posed body stands in."""
-    seconds: float = 0.0
-    notes: tuple[str, ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.keys)
-
-    def column(self, metric: str) -> tuple[Float[np.ndarray, " values"], Int[np.ndarray, " values"]]:
-        """All values of a metric of `METRICS`, and which cluster each is of."""
-        values = METRICS[metric].of(self)
-        rows = np.broadcast_to(self.clusters[:, None], values.shape) if values.ndim == 2 else self.clusters
-        return values.ravel(), np.ascontiguousarray(rows).ravel()
-
-    def interval(self, metric: str) -> Interval:
-        """Mean and 95 % bootstrap interval, pictures drawn whole."""
-        return interval(*self.column(metric))
-
-    def against(self, other: ResidualMeasured, metric: str) -> Paired:
-        """``other`` minus this one, on the same points."""
-        values, clusters = self.column(metric)
-        return paired(values, other.column(metric)[0], clusters, np.ones(len(values), bool))
-
-    @property
-    def accepted_rate(self) -> float:
-        """Of the labelled ends for which a fit was asked; NaN without any."""
-        asked = np.asarray(self.status != "") & np.isfinite(self.fraction)
-        return float((self.status[asked] == "accepted").mean()) if asked.any() else float("nan")
-
-
-@dataclass(frozen=True)
-class Metric:
-    title: str
-    unit: str
-    of: Callable[[ResidualMeasured], np.ndarray]
-    generated: bool = False
-    """Only generated data know it."""
-
-
-METRICS: dict[str, Metric] = {
-    "body_px": Metric("Body", "px", lambda m: m.points_px),
-    "res_limb_px": Metric("Res-Limb", "px", lambda m: m.points_px[:, _RESIDUAL]),
-    "intact_px": Metric("Intact", "px", lambda m: m.points_px[:, : len(COCO17)]),
-    "miou": Metric("mIoU", "share", lambda m: m.iou),
-    "lambda": Metric("lambda", "of the bone", lambda m: m.lambda_error, True),
-    "coverage_95": Metric("within 95 %", "share", lambda m: m.within_95, True),
-    "end_mm": Metric("end", "mm", lambda m: m.end_mm, True),
-    "length_mm": Metric("length", "mm", lambda m: m.length_mm, True),
-    "volume_ml": Metric("volume", "ml", lambda m: m.volume_ml, True),
-    "volume_share": Metric("volume", "share of the true", lambda m: m.volume_share, True),
-}
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ajahr.evaluation.residual import METRICS, ResidualMeasured
+from ajahr.evaluation.residual_measured import METRICS, ResidualMeasured
 from ajahr.evaluation.tables import Section, json_text, markdown, write_texts
 
 PUBLISHED: dict[str, tuple[float, float, float, float]] = {

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from ajahr.errors import UserError
 from ajahr.evaluation.ablations import ABLATIONS, OURS
-from ajahr.evaluation.reproduction.runner import Step, python
-from ajahr.evaluation.reproduction.steps import (
+from ajahr.evaluation.reproduction.run_files import (
     checkpoint_to_continue,
     configs_digest,
     gathered,
@@ -16,6 +15,7 @@ from ajahr.evaluation.reproduction.steps import (
     training_progress,
     training_steps,
 )
+from ajahr.evaluation.reproduction.runner import Step, python
 
 TABLES: dict[str, tuple[str, ...]] = {
     "4a": ("4a",), "4b": ("4b",), "4c": ("4c",), "4d": ("4d",), "4e": ("4e",), "B": ("Ba", "Bb"), "D": ("D",),

@@ -15,7 +15,7 @@ from ajahr.errors import UserError
 from ajahr.evaluation.confusion_picture import draw_confusion
 from ajahr.evaluation.limb_status import Confusion
 from ajahr.evaluation.reproduction.recipe import IMAGE_ONLY, MODELS, OURS, Recipe
-from ajahr.evaluation.reproduction.steps import versions
+from ajahr.evaluation.reproduction.run_files import versions
 from ajahr.evaluation.reproduction.summary import (
     KEYPOINTS,
     MAX_FALSE,

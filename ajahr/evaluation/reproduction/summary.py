@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from ajahr.errors import UserError
 from ajahr.evaluation.reproduction.recipe import BASELINES, IMAGE_ONLY, MODELS, OURS, Recipe
-from ajahr.evaluation.reproduction.steps import evaluation_folder
+from ajahr.evaluation.reproduction.run_files import evaluation_folder
 from ajahr.evaluation.tables import Section
 
 METRICS = {"mve_mm": "MVE", "mpjpe_mm": "MPJPE", "pa_mpjpe_mm": "PA-MPJPE"}

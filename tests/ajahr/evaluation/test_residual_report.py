@@ -1,31 +1,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
-import numpy as np
-import pytest
+from measured_residual import measured
 
-from ajahr.evaluation.residual import ResidualMeasured, ResidualProtocol
+from ajahr.evaluation.residual_protocol import ResidualProtocol
 from ajahr.evaluation.residual_report import PUBLISHED, csv_text, sections, write_reports
-
-
-def measured(method: str, error: float, people: int = 6, generated: bool = True) -> ResidualMeasured:
-    """Everybody has all 17 points and one end; errors are ``error`` but for noise that all methods share."""
-    rng = np.random.default_rng(0)
-    points = np.full((people, 25), np.nan)
-    points[:, :17] = 10
-    points[:, 20] = error + rng.uniform(0, 1, people)
-    one = np.full((people, 8), np.nan)
-    one[:, 3] = error + rng.uniform(0, 1, people)
-    known = one if generated else np.full((people, 8), np.nan)
-    status = np.full((people, 8), "", object)
-    if method.endswith("rafo"):
-        status[:, 3] = ["accepted", "rejected"] * (people // 2)
-    return ResidualMeasured(
-        "mine", method, "set", ResidualProtocol(), tuple(map(str, range(people))), np.arange(people), points,
-        known / 100, known / 100, known * 0 + 1, known, known, known, known / 50, np.full(people, 0.7), status,
-    )  # fmt: skip
 
 
 def test_tables_with_the_paper_s_rows() -> None:
@@ -47,13 +27,6 @@ def test_tables_with_the_paper_s_rows() -> None:
 def test_photographs_have_no_millimetres() -> None:
     titles = [s.title for s in sections([measured("joint", 60.0, generated=False)])]
     assert titles == ["Points and silhouettes"]
-
-
-def test_pooled_mean_is_not_the_mean_of_means() -> None:
-    one = measured("joint", 100.0)
-    assert one.interval("body_px").value == pytest.approx(float(np.nanmean(one.points_px)))
-    few = replace(one, points_px=np.where(np.arange(6)[:, None] == 0, one.points_px, np.nan))
-    assert few.interval("res_limb_px").people == 1
 
 
 def test_files(tmp_path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from touched import touch
 
 from ajahr.cli.fit import _JobCli
 from ajahr.errors import UserError
@@ -25,11 +26,6 @@ def beside_the_configs(monkeypatch: pytest.MonkeyPatch) -> None:
 def steps(tables: list[str], base: Path, output: Path, *datasets: str) -> dict[str, Step]:
     found = ablation_steps(tables, base, output, datasets=datasets, tokenizers=TOKENIZERS)
     return {step.name: step for step in found}
-
-
-def touch(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch()
 
 
 @pytest.mark.parametrize("base", [TINY, PAPER])

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from touched import touch
 
 from ajahr.cli.fit import _JobCli
 from ajahr.errors import UserError
 from ajahr.evaluation.reproduction.recipe import GIVEN, MODELS, Recipe
 from ajahr.evaluation.reproduction.runner import Step
-from ajahr.evaluation.reproduction.steps import checkpoint_to_continue, make_steps, newest
+from ajahr.evaluation.reproduction.steps import make_steps
 
 REPOSITORY = Path(__file__).parents[4]
 
@@ -22,13 +22,6 @@ REPOSITORY = Path(__file__).parents[4]
 @pytest.fixture(autouse=True)
 def beside_the_configs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(REPOSITORY)
-
-
-def touch(path: Path, age: int = 0) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch()
-    os.utime(path, (1000 - age, 1000 - age))
-    return path
 
 
 def of(recipe: Recipe, output: Path, **arguments) -> dict[str, Step]:
@@ -179,20 +172,6 @@ def test_settings_tell_what_matters_and_nothing_else(tmp_path: Path) -> None:
     assert {name for name in one if one[name] == bigger[name]} == {
         "data/val", "data/test", "data/occluded", "poses", "tokenizers/amputee", "tokenizers/intact",
     }  # fmt: skip
-
-
-def test_where_a_broken_off_run_goes_on(tmp_path: Path) -> None:
-    assert checkpoint_to_continue(tmp_path) is None
-    last = touch(tmp_path / "version_0/checkpoints/last.ckpt", age=50)
-    assert checkpoint_to_continue(tmp_path) == last
-    interrupted = touch(tmp_path / "version_0/interrupted.ckpt", age=40)
-    assert checkpoint_to_continue(tmp_path) is None, "ajahr fit finds it, and goes on in the same folder"
-    (tmp_path / "version_1").mkdir()
-    assert checkpoint_to_continue(tmp_path) == interrupted, "a later run that came to nothing"
-    newer = touch(tmp_path / "version_10/checkpoints/last.ckpt", age=10)
-    assert checkpoint_to_continue(tmp_path) == newer == newest(tmp_path, "checkpoints/last*.ckpt")
-    with pytest.raises(UserError, match="no pretrained in any run there"):
-        newest(tmp_path, "pretrained")
 
 
 @pytest.mark.parametrize(
