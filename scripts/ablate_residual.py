@@ -33,7 +33,8 @@ from ajahr.evaluation.residual_protocol import ResidualProtocol
 from ajahr.evaluation.residual_report import sections, write_reports
 from ajahr.evaluation.tables import json_text, markdown, write_texts
 from ajahr.inference.limb_points import Keypoints25, LimbPoints
-from ajahr.inference.predictor import AJAHR, find_weights, keypoint_folder
+from ajahr.inference.predictor import AJAHR
+from ajahr.inference.shipped import find_weights, keypoint_folder
 from ajahr.progress import Progress
 from ajahr.render.compositing import composite_over
 from ajahr.render.contact_sheet import save_contact_sheet

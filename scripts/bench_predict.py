@@ -33,9 +33,10 @@ from ajahr.inference.estimator import Crops, cut_people
 from ajahr.inference.given import GivenPeople
 from ajahr.inference.mesh_files import glb_bytes
 from ajahr.inference.pictures import encode_jpeg
+from ajahr.inference.predict_config import PredictConfig
 from ajahr.inference.predictor import AJAHR
 from ajahr.inference.residual import surface_of
-from ajahr.inference.run import PredictConfig, run
+from ajahr.inference.run import run
 from ajahr.models.config import RegressorConfig
 from ajahr.models.pretrained import save_pretrained
 from ajahr.models.regressor import Regressor

@@ -17,7 +17,7 @@ from pathlib import Path
 from ajahr.cli.console import run
 from ajahr.errors import UserError
 from ajahr.evaluation.shipping import Card, ship, ship_keypoints
-from ajahr.inference.predictor import SHIPPED_WEIGHTS
+from ajahr.inference.shipped import SHIPPED_WEIGHTS
 
 
 def main(argv: Sequence[str]) -> int:

@@ -25,7 +25,7 @@ from ajahr.evaluation.measured import Measured
 from ajahr.evaluation.protocols import Keypoints, LabelsFrom, Protocol, Removal
 from ajahr.evaluation.run import BATCH_SIZE, TrueBodies, evaluate, load_regressor, passes
 from ajahr.evaluation.tables import rich_tables
-from ajahr.inference.predictor import find_weights
+from ajahr.inference.shipped import find_weights
 from ajahr.progress import Progress
 
 REPORT = "hmr.json"

@@ -20,7 +20,8 @@ from ajahr.evaluation.residual_protocol import ResidualProtocol
 from ajahr.evaluation.residual_report import sections, write_reports
 from ajahr.evaluation.tables import rich_tables
 from ajahr.inference.limb_points import Keypoints25
-from ajahr.inference.predictor import AJAHR, find_weights, keypoint_folder
+from ajahr.inference.predictor import AJAHR
+from ajahr.inference.shipped import find_weights, keypoint_folder
 from ajahr.progress import Progress
 from ajahr.residual_limb.decide import METHODS, Method
 

@@ -79,7 +79,7 @@ def hka(
             "give either --weights with a keypoint model's folder, or --points with marked points"
         )
     if weights is not None:
-        from ajahr.inference.predictor import keypoint_folder
+        from ajahr.inference.shipped import keypoint_folder
 
         weights = keypoint_folder(weights)
     paths = _pictures(images)

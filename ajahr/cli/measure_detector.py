@@ -93,7 +93,7 @@ def detector(
 def _model(folder: Path, device: str) -> Finder:
     from ajahr.inference.external import pick_device
     from ajahr.inference.limb_points import Keypoints25, is_keypoints25
-    from ajahr.inference.predictor import keypoint_folder
+    from ajahr.inference.shipped import keypoint_folder
     from ajahr.inference.vitpose import VitPoseKeypoints
 
     where, folder = pick_device(device), keypoint_folder(folder)

@@ -18,7 +18,8 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from ajahr.cli.console import Parser
-from ajahr.inference.run import PredictConfig, Summary, run
+from ajahr.inference.predict_config import PredictConfig
+from ajahr.inference.run import Summary, run
 from ajahr.progress import Progress
 
 

@@ -36,18 +36,17 @@ from ajahr.inference.estimator import (
     cut_people,
 )
 from ajahr.inference.external import pick_device
-from ajahr.inference.limb_points import Keypoints25, LimbPointFinder, LimbPoints, is_keypoints25
+from ajahr.inference.limb_points import LimbPointFinder, LimbPoints
 from ajahr.inference.people import Detector, KeypointFinder, People
 from ajahr.inference.person import LimbEvidence, Person, gather_people
 from ajahr.inference.pictures import Painter
 from ajahr.inference.residual import check_stature, with_residual_limbs
 from ajahr.inference.results import ImageResult
+from ajahr.inference.shipped import find_keypoints, find_weights
 from ajahr.keypoints.limb_status import FusionWeights, fuse_status
 from ajahr.models.decision import decide_levels
 from ajahr.models.pretrained import load_pretrained
 
-SHIPPED_WEIGHTS = Path(__file__).parent / "weights"
-"""One folder for each set of weights that comes with the package."""
 MAX_PIXELS = 16_000_000
 """Larger photographs are read at a half, a quarter ... of their size; coordinates stay those of the file."""
 
@@ -374,44 +373,3 @@ class AJAHR:
 def as_loaded(pixels: UInt8[np.ndarray, "height width 3"]) -> LoadedImage:
     """An array as if it had been read from a file."""
     return LoadedImage(pixels, 1, (pixels.shape[1], pixels.shape[0]))
-
-
-def find_keypoints(folder: str | Path, *, device: str = "cpu") -> KeypointFinder | LimbPointFinder:
-    """The finder in a folder: this project's 25 points, or a ViTPose model of 17 as transformers saves it.
-
-    Raises:
-        UserError: neither.
-    """
-    path = keypoint_folder(folder)
-    if is_keypoints25(path):
-        return Keypoints25(path, device=device)
-    from ajahr.inference.vitpose import VitPoseKeypoints
-
-    return VitPoseKeypoints(path, device=device)
-
-
-def keypoint_folder(name: str | Path) -> Path:
-    """The folder of a keypoint model that comes with the package, or the path itself."""
-    shipped = SHIPPED_WEIGHTS / str(name)
-    comes_along = shipped.parent == SHIPPED_WEIGHTS and shipped.is_dir()
-    return shipped if comes_along and not Path(name).exists() else Path(name)
-
-
-def find_weights(weights: str | Path) -> Path:
-    """The folder of weights that come with the package, or the path itself.
-
-    Raises:
-        UserError: there is neither.
-    """
-    path, name = Path(weights), str(weights)
-    if path.exists():
-        return path
-    shipped = SHIPPED_WEIGHTS / name
-    if shipped.is_dir() and shipped.parent == SHIPPED_WEIGHTS:
-        return shipped
-    if name in ("tiny", "small", "base", "paper"):
-        raise UserError(
-            f"no weights '{name}' come with this version; train them (ajahr fit with a YAML of configs/hmr) or "
-            "import published ones (ajahr import-weights), and give their folder"
-        )
-    raise UserError(f"{weights}: no such weights; give a folder of trained or imported weights")

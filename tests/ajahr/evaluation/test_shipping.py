@@ -17,7 +17,7 @@ from ajahr import AJAHR
 from ajahr.cli.doctor import shipped_weights
 from ajahr.errors import UserError
 from ajahr.evaluation.shipping import CARD, PROVENANCE, Card, data_hash, ship, ship_keypoints
-from ajahr.inference import predictor
+from ajahr.inference import shipped
 from ajahr.keypoints.config import KeypointConfig
 from ajahr.keypoints.model import KeypointModel, load_keypoints, save_keypoints
 from ajahr.models.pretrained import load_pretrained
@@ -53,7 +53,7 @@ def test_what_is_shipped_predicts_alike(
     half = (source / "model.safetensors").stat().st_size / (folder / "model.safetensors").stat().st_size
     assert half > 1.4
 
-    monkeypatch.setattr(predictor, "SHIPPED_WEIGHTS", folder.parent)
+    monkeypatch.setattr(shipped, "SHIPPED_WEIGHTS", folder.parent)
     assert isinstance(AJAHR.from_pretrained("tiny", device="cpu"), AJAHR), "by name, as predict's default"
     assert AJAHR.from_pretrained(device="cpu").estimator.regressor.config == whole.config
 

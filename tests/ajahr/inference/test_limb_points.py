@@ -14,8 +14,10 @@ from ajahr.data.ldpose import ABOVE, BELOW, LIMB_POINTS, presence_of_levels
 from ajahr.errors import UserError
 from ajahr.inference.limb_points import Keypoints25, LimbPointFinder, LimbPoints, is_keypoints25
 from ajahr.inference.people import KeypointFinder
-from ajahr.inference.predictor import AJAHR, Request, find_keypoints
-from ajahr.inference.run import PredictConfig, run
+from ajahr.inference.predict_config import PredictConfig
+from ajahr.inference.predictor import AJAHR, Request
+from ajahr.inference.run import run
+from ajahr.inference.shipped import find_keypoints
 from ajahr.keypoints.calibration import KeypointCalibration, LimbCalibration, save_calibration
 from ajahr.keypoints.config import KeypointConfig
 from ajahr.keypoints.limb_status import FusionWeights, from_presence, fuse_status

@@ -8,7 +8,7 @@ from puppet import ELBOW, HIP, INTACT, picture
 
 from ajahr.errors import UserError
 from ajahr.inference.people import People
-from ajahr.inference.predictor import AJAHR, Failure, Request, find_weights
+from ajahr.inference.predictor import AJAHR, Failure, Request
 
 
 def test_five_lines(weights, tmp_path):
@@ -131,24 +131,6 @@ def test_pictures_are_not_all_read_before_the_first_result(model):
 
     next(model.predict_many(requests()))
     assert len(drawn) < 20
-
-
-def test_weights_that_are_not_there(tmp_path):
-    with pytest.raises(UserError, match=r"no weights 'small' come with this version; train them"):
-        find_weights("small")
-    with pytest.raises(UserError, match="no such weights"):
-        find_weights(tmp_path / "gone")
-    assert find_weights(tmp_path) == tmp_path
-
-
-def test_shipped_weights_are_found_by_name(tmp_path, monkeypatch):
-    from ajahr.inference import predictor
-
-    (tmp_path / "small").mkdir()
-    monkeypatch.setattr(predictor, "SHIPPED_WEIGHTS", tmp_path)
-    assert find_weights("small") == tmp_path / "small"
-    with pytest.raises(UserError):
-        find_weights("../" + tmp_path.name)
 
 
 def test_focal_length(puppet):

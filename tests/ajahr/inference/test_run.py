@@ -6,10 +6,10 @@ from PIL import Image
 from puppet import ELBOW, INTACT, picture
 
 from ajahr.errors import UserError
-from ajahr.inference import predictor
-from ajahr.inference import run as module
+from ajahr.inference import predictor, tools
 from ajahr.inference.frames import VideoFile
-from ajahr.inference.run import EXIT_SOME_FAILED, PredictConfig, run
+from ajahr.inference.predict_config import PredictConfig
+from ajahr.inference.run import EXIT_SOME_FAILED, run
 from ajahr.progress import Progress
 
 QUIET = Progress(quiet=True)
@@ -24,7 +24,7 @@ def photos(tmp_path, puppet, monkeypatch):
         Image.fromarray(picture(levels)).save(folder / name)
     (tmp_path / "weights").mkdir()
     (tmp_path / "weights" / "model.safetensors").write_bytes(b"puppet")
-    monkeypatch.setattr(module, "load_pretrained", lambda path, body: puppet)
+    monkeypatch.setattr(tools, "load_pretrained", lambda path, body: puppet)
     monkeypatch.setenv("AJAHR_DATA", str(tmp_path / "data"))
     return folder
 

@@ -15,15 +15,8 @@ from ajahr.body.fast import FastBody
 from ajahr.body.standing import standing_pose
 from ajahr.geometry.cameras import Camera
 from ajahr.keypoints.calibration import HkaCalibration
-from ajahr.keypoints.hka import (
-    Gates,
-    LegAngle,
-    Reason,
-    facing,
-    frontal_width,
-    measure_legs,
-    turn_sd_deg,
-)
+from ajahr.keypoints.hka import Gates, LegAngle, Reason, measure_legs
+from ajahr.keypoints.hka_geometry import facing, frontal_width, turn_sd_deg
 
 SIZE = (1200, 1600)
 SHARP = np.full(25, 1.0)
@@ -89,28 +82,6 @@ def test_tilt_scale_and_place_of_the_camera_change_nothing(turn: float) -> None:
     cosine, sine = math.cos(math.radians(turn)), math.sin(math.radians(turn))
     moved = 0.7 * (stand(3, -7) - 600) @ np.array([[cosine, sine], [-sine, cosine]]) + [560, 620]
     assert values(moved) == pytest.approx((3, -7), abs=1e-9)
-
-
-@pytest.mark.parametrize("angle", [0.0, 90.0, 180.0, 270.0])
-def test_facing_is_measured_against_the_body(angle: float) -> None:
-    cosine, sine = math.cos(math.radians(angle)), math.sin(math.radians(angle))
-    assert facing(stand() @ np.array([[cosine, sine], [-sine, cosine]])) == 1
-
-
-def test_uncertainty_is_monte_carlo_s() -> None:
-    rng = np.random.default_rng(0)
-    hip, knee, ankle = np.array([0.0, 0]), np.array([20.0, 210]), np.array([-10.0, 600])
-    sd = np.array([2.0, 1.0, 3.0])
-    noise = rng.normal(size=(200_000, 3, 2)) * sd[None, :, None]
-    h, k, a = (p + noise[:, i] for i, p in enumerate((hip, knee, ankle)))
-    u, w = k - h, a - k
-    angles = np.degrees(np.arctan2(u[:, 0] * w[:, 1] - u[:, 1] * w[:, 0], (u * w).sum(1)))
-    assert turn_sd_deg(hip, knee, ankle, sd) == pytest.approx(angles.std(), rel=0.02)
-
-
-def test_the_closed_form_for_equal_segments() -> None:
-    got = turn_sd_deg(np.array([0.0, 0]), np.array([0.0, 200]), np.array([0.0, 400]), np.full(3, 2.0))
-    assert got == pytest.approx(math.degrees(math.sqrt(6) * 2 / 200), rel=1e-9)
 
 
 def test_the_interval_and_calibration() -> None:
