@@ -157,6 +157,11 @@ def stage_table(measured: dict[str, Measured]) -> Table:
     return table
 
 
+def dollars(amount: float) -> str:
+    """Three digits of it, and no more than two after the point."""
+    return f"{amount:,.{2 if amount < 10 else 1 if amount < 100 else 0}f}"
+
+
 def page(measured: Measured, two: float, memory: str) -> str:
     """docs/scale.md."""
     cost = measured.cost
@@ -165,8 +170,8 @@ def page(measured: Measured, two: float, memory: str) -> str:
     for count in (1_000_000, 100_000_000):
         hours, terabytes = count / measured.rate / 3600, count * measured.size / 1e12
         rows.append(
-            f"| {count:,} | {hours:,.1f} | {hours / 64:,.2f} | {terabytes:,.2f} TB | {hours * CORE_HOUR:,.0f} | "
-            f"{terabytes * TERABYTE_MONTH:,.0f} |"
+            f"| {count:,} | {hours:,.1f} | {hours / 64:,.2f} | {terabytes:,.2f} TB | "
+            f"{dollars(hours * CORE_HOUR)} | {dollars(terabytes * TERABYTE_MONTH)} |"
         )
     stages = [
         f"| {name} | {1e3 * value:.2f} | {value / cost.total:.0%} |"

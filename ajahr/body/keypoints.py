@@ -1,4 +1,4 @@
-"""Keypoint layouts of a posed body, by index. Works on numpy arrays and torch tensors alike; imports neither.
+"""Keypoint layouts of a posed body, by index. Works on numpy arrays and torch tensors alike.
 
 A keypoint that an amputation has taken still gets a place here: the point its limb collapsed to, or, for the
 residual-limb ends of the limb's other levels, the joint they would lie at. Whether it exists is asked of
@@ -7,7 +7,17 @@ residual-limb ends of the limb's other levels, the joint they would lie at. Whet
 
 from __future__ import annotations
 
-from ajahr.anatomy import J44_FROM_COCO17, LDPOSE25, LIMBS, amputation_joint, residual_end
+from ajahr.anatomy import (
+    J44_FROM_COCO17,
+    J44_FROM_SMPL45,
+    LDPOSE25,
+    LIMBS,
+    NUM_JOINTS,
+    KeypointLayout,
+    amputation_joint,
+    residual_end,
+)
+from ajahr.body.regressors import VERTEX_KEYS
 
 _LDPOSE_JOINT: dict[str, int] = {
     name: amputation_joint(limb, level)
@@ -36,3 +46,19 @@ def ldpose25(keypoints_44, joints, concatenate):
         concatenate: ``np.concatenate`` or ``torch.cat``, called with a list and axis -2.
     """
     return concatenate([coco17(keypoints_44), joints[..., list(LDPOSE_RESIDUAL_JOINTS), :]], -2)
+
+
+def joint_or_vertex(layout: KeypointLayout, keypoint: int) -> int | str:
+    """The joint of SMPL that a keypoint is, or the name of its vertex (`regressors.VERTEX_KEYS`).
+
+    Raises:
+        ValueError: a layout other than coco17, ldpose25, body25 and j44, or one of j44's that is regressed.
+    """
+    if layout.name in ("coco17", "ldpose25"):
+        if keypoint >= len(J44_FROM_COCO17):
+            return LDPOSE_RESIDUAL_JOINTS[keypoint - len(J44_FROM_COCO17)]
+        keypoint = J44_FROM_COCO17[keypoint]
+    elif layout.name not in ("body25", "j44") or keypoint >= len(J44_FROM_SMPL45):
+        raise ValueError(f"keypoint {keypoint} of the layout {layout.name!r} is no joint and no vertex")
+    joint = J44_FROM_SMPL45[keypoint]
+    return joint if joint < NUM_JOINTS else VERTEX_KEYS[joint - NUM_JOINTS]

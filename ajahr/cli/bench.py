@@ -17,10 +17,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from rich.console import Console
 from rich.table import Table
 
-from ajahr.cli.console import Parser, did_you_mean
+from ajahr.cli.console import call, did_you_mean, parser_of, print_tables
 from ajahr.errors import UserError
 from ajahr.keypoints.config import BACKBONES, KeypointConfig
 from ajahr.keypoints.counts import count
@@ -91,12 +90,8 @@ def keypoints(
             print(f"{name}: done", flush=True)
     finally:
         torch.set_num_threads(before)
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=140)
-    console.print(
-        table(rows, f"{points} points, {threads} threads, batch 1 and {batch}, PyTorch on {device}")
-    )
+    title = f"{points} points, {threads} threads, batch 1 and {batch}, PyTorch on {device}"
+    print_tables([table(rows, title)], width=140)
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
@@ -186,13 +181,8 @@ def main(argv: Sequence[str]) -> int:
         raise UserError(
             f"'{argv[0]}' is nothing to measure the speed of{did_you_mean(argv[0], ['keypoints'])}"
         )
-    parser = Parser(prog="ajahr bench keypoints", description=(keypoints.__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--config", action="config", help="a YAML file with these options")
+    parser = parser_of(keypoints, "ajahr bench keypoints")
     parser.add_argument(
         "--backbones", type=str, nargs="+", help="any number; all students and ViT-S, ViT-B if not given"
     )
-    parser.add_function_arguments(keypoints, None, skip={"backbones"})
-    values = vars(parser.instantiate(parser.parse_args(list(argv[1:]))))
-    values.pop("config", None)
-    keypoints(**values)
-    return 0
+    return call(keypoints, parser, argv[1:])

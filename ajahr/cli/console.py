@@ -8,12 +8,13 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import importlib
+import inspect
 import logging
 import os
 import re
 import sys
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -133,6 +134,17 @@ def _overview(prog: str, about: str, commands: Mapping[str, Command]) -> str:
     )
 
 
+def print_tables(tables: Iterable[Any], width: int) -> None:
+    """Tables of rich, for the terminal; ``width`` characters where there is none."""
+    from rich.console import Console
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=width)
+    for table in tables:
+        console.print(table)
+
+
 # ------------------------------------------------------------------------------------------- options
 
 
@@ -145,6 +157,32 @@ class Parser(jsonargparse.ArgumentParser):
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         raise UserError(explain(message, option_names(self))) from None
+
+
+def parser_of(
+    function: Callable[..., Any], prog: str, config: str = "a YAML file with these options"
+) -> Parser:
+    """A parser with ``--config``, described by the first paragraph of the function's docstring.
+
+    The caller adds what shall not be made from the signature; `call` adds the rest.
+    """
+    parser = Parser(prog=prog, description=(function.__doc__ or "").split("\n\n")[0])
+    parser.add_argument("--config", action="config", help=config)
+    return parser
+
+
+def call(function: Callable[..., Any], parser: Parser, argv: Sequence[str], **more: Any) -> int:
+    """Call the function with what ``argv`` says; exit code 0.
+
+    Args:
+        more: arguments that are no options.
+    """
+    there = {action.dest for action in parser._actions} | set(more)
+    parser.add_function_arguments(function, None, skip=there & set(inspect.signature(function).parameters))
+    values = vars(parser.instantiate(parser.parse_args(list(argv))))
+    values.pop("config", None)
+    function(**values, **more)
+    return 0
 
 
 def option_names(parser: jsonargparse.ArgumentParser) -> list[str]:

@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from rich.console import Console
 
 from ajahr.cli import evaluate_hmr, evaluate_keypoints, evaluate_residual
-from ajahr.cli.console import Parser, did_you_mean
+from ajahr.cli.console import call, did_you_mean, parser_of, print_tables
 from ajahr.cli.fit import run_job
 from ajahr.errors import UserError
 from ajahr.evaluation.table_c import Entry, sections, write_reports
@@ -104,11 +103,7 @@ def tokenizer(
             for column, files in banks.items()
         ]
         entries.append(Entry(name, model.config, scores))
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=140)
-    for table in rich_tables(sections(entries)):
-        console.print(table)
+    print_tables(rich_tables(sections(entries)), width=140)
     for path in write_reports(entries, output):
         print(path)
 
@@ -183,12 +178,7 @@ def main(argv: Sequence[str]) -> int:
             f"'{argv[0]}' is nothing to evaluate{did_you_mean(argv[0], [*TABLES, 'keypoints', 'hmr', 'residual'])}"
         )
     make = TABLES[argv[0]]
-    parser = Parser(prog=f"ajahr evaluate {argv[0]}", description=(make.__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--config", action="config", help="a YAML file of configs/evaluate")
+    parser = parser_of(make, f"ajahr evaluate {argv[0]}", "a YAML file of configs/evaluate")
     parser.add_argument("--bank", type=str, nargs="+", help="NAME=FILE or FILE, any number")
     parser.add_argument("--checkpoints", type=Path, nargs="+", help=".ckpt, .safetensors or .pth files")
-    parser.add_function_arguments(make, None, skip={"bank", "checkpoints"})
-    values = vars(parser.instantiate(parser.parse_args(list(argv[1:]))))
-    values.pop("config", None)
-    make(**values)
-    return 0
+    return call(make, parser, argv[1:])

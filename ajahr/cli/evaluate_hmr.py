@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from rich.console import Console
 
 from ajahr.body.body import Body
 from ajahr.body.data import load_body
-from ajahr.cli.console import Parser
+from ajahr.cli.console import call, parser_of, print_tables
 from ajahr.errors import UserError
 from ajahr.evaluation.benchmarks import Dataset, open_benchmark
 from ajahr.evaluation.confusion_picture import draw_confusion
@@ -120,11 +119,7 @@ def hmr(
         "device": on,
         "models": [*map(str, models)],
     }
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=240)
-    for table in rich_tables(shown(results)):
-        console.print(table)
+    print_tables(rich_tables(shown(results)), width=240)
     written = [*write_reports(results, output, about), write_html(results, drawn, output, about)]
     for path in (*written, *_confusions(results, output)):
         print(path)
@@ -184,8 +179,7 @@ def _distinct(names: Sequence[str], what: str, mend: str) -> None:
 
 
 def main(argv: Sequence[str], names: Callable[[Sequence[Path]], list[str]]) -> int:
-    parser = Parser(prog="ajahr evaluate hmr", description=(hmr.__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--config", action="config", help="a YAML file with these options")
+    parser = parser_of(hmr, "ajahr evaluate hmr")
     several = {
         "models": "folders of weights, .ckpt files, or names of shipped weights",
         "datasets": "BENCHMARK=PATH or BENCHMARK:LABEL=PATH, any number",
@@ -194,8 +188,4 @@ def main(argv: Sequence[str], names: Callable[[Sequence[Path]], list[str]]) -> i
     }
     for option, text in several.items():
         parser.add_argument(f"--{option}", type=str, nargs="+", help=text)
-    parser.add_function_arguments(hmr, None, skip={*several, "names"})
-    values = vars(parser.instantiate(parser.parse_args(list(argv))))
-    values.pop("config", None)
-    hmr(**values, names=names)
-    return 0
+    return call(hmr, parser, argv, names=names)

@@ -6,9 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
-from ajahr.cli.console import Parser
+from ajahr.cli.console import call, parser_of, print_tables
 from ajahr.data.ldpose import SIGMAS, check_sigmas
 from ajahr.data.readers.keypoint_results import read_detections
 from ajahr.data.readers.ldpose import AreaMode, read_ldpose
@@ -49,21 +47,12 @@ def keypoints(
         measure(path.stem, compare(truth, read_detections(path, truth), tolerances), threshold)
         for path in detections
     ]
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=150)
-    for table in rich_tables(sections(results)):
-        console.print(table)
+    print_tables(rich_tables(sections(results)), width=150)
     for path in write_reports(results, output):
         print(path)
 
 
 def main(argv: Sequence[str]) -> int:
-    parser = Parser(prog="ajahr evaluate keypoints", description=(keypoints.__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--config", action="config", help="a YAML file")
+    parser = parser_of(keypoints, "ajahr evaluate keypoints")
     parser.add_argument("--detections", type=Path, nargs="+", default=[], help="results files, any number")
-    parser.add_function_arguments(keypoints, None, skip={"detections"})
-    values = vars(parser.instantiate(parser.parse_args(list(argv))))
-    values.pop("config", None)
-    keypoints(**values)
-    return 0
+    return call(keypoints, parser, argv)

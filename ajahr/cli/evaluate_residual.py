@@ -8,9 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Literal, get_args
 
-from rich.console import Console
-
-from ajahr.cli.console import Parser
+from ajahr.cli.console import call, parser_of, print_tables
 from ajahr.data.readers.progait import read_progait
 from ajahr.data.readers.residual_people import ResidualPeople, read_limbloss, read_residual_shards
 from ajahr.errors import UserError
@@ -92,11 +90,7 @@ def residual(
     for result in results:
         for key, why in list(result.cut_failures.items())[:3]:
             print(f"{result.dataset}/{key}, {result.method}: not cut ({why})", file=sys.stderr)
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=200)
-    for table in rich_tables(sections(results)):
-        console.print(table)
+    print_tables(rich_tables(sections(results)), width=200)
     about = {"ajahr": version("ajahr"), "models": [*map(str, models)], "keypoints": keypoints}
     for path in write_reports(results, output, about):
         print(path)
@@ -135,8 +129,7 @@ def open_people(
 
 
 def main(argv: Sequence[str], names: Callable[[Sequence[Path]], list[str]]) -> int:
-    parser = Parser(prog="ajahr evaluate residual", description=(residual.__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--config", action="config", help="a YAML file with these options")
+    parser = parser_of(residual, "ajahr evaluate residual")
     several = {
         "models": "folders of weights, or names of shipped weights",
         "datasets": "KIND=PATH, any number; shards, limbloss, progait",
@@ -145,8 +138,4 @@ def main(argv: Sequence[str], names: Callable[[Sequence[Path]], list[str]]) -> i
     for option, text in several.items():
         parser.add_argument(f"--{option}", type=str, nargs="+", help=text)
     parser.add_argument("--methods", type=Method, nargs="+", help="joint, midpoint, rafo, head, head+rafo")
-    parser.add_function_arguments(residual, None, skip={*several, "methods", "names"})
-    values = vars(parser.instantiate(parser.parse_args(list(argv))))
-    values.pop("config", None)
-    residual(**values, names=names)
-    return 0
+    return call(residual, parser, argv, names=names)

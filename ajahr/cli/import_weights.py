@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from ajahr.cli.console import Parser
+from ajahr.cli.console import Parser, call
 from ajahr.errors import UserError
 
 _ABOUT = "Published checkpoints to this project's files and, with --export true, back."
@@ -122,7 +122,4 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("kind", type=Kind, help="vitpose, hmr2, tokenhmr, ajahr or tokenizer")
     parser.add_argument("file", type=Path, help="the checkpoint; with --export, what this command once wrote")
     parser.add_argument("--config", action="config", help="a YAML file with these options")
-    parser.add_function_arguments(import_weights, None, skip={"kind", "file"})
-    values = vars(parser.parse_args(list(argv)))
-    import_weights(**{name: value for name, value in values.items() if name != "config"})
-    return 0
+    return call(import_weights, parser, argv)

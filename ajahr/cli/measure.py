@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from ajahr.cli.console import Parser, did_you_mean
+from ajahr.cli.console import call, did_you_mean, parser_of
 from ajahr.data.images import load_image
 from ajahr.data.ldpose import NUM_INTACT_POINTS, NUM_POINTS
 from ajahr.data.readers.people import load_json
@@ -305,24 +305,14 @@ def main(argv: Sequence[str]) -> int:
     if argv[0] != "hka":
         known = ["hka", "limb", "detector"]
         raise UserError(f"'{argv[0]}' is nothing to measure{did_you_mean(argv[0], known)}")
-    parser = Parser(prog="ajahr measure hka", description=(hka.__doc__ or "").split("\n\n")[0])
+    parser = parser_of(hka, "ajahr measure hka")
     parser.add_argument("images", type=Path, nargs="+", help="photographs, or a folder of them")
-    parser.add_argument("--config", action="config", help="a YAML file with these options")
-    parser.add_function_arguments(hka, None, skip={"images"})
-    values = vars(parser.instantiate(parser.parse_args(list(argv[1:]))))
-    values.pop("config", None)
-    hka(**values)
-    return 0
+    return call(hka, parser, argv[1:])
 
 
 def _limb(argv: Sequence[str]) -> int:
     from ajahr.cli.measure_limb import limb
 
-    parser = Parser(prog="ajahr measure limb", description=(limb.__doc__ or "").split("\n\n")[0])
+    parser = parser_of(limb, "ajahr measure limb")
     parser.add_argument("ends", type=str, nargs="+", help="where limbs end: left-below-knee=0.4")
-    parser.add_argument("--config", action="config", help="a YAML file with these options")
-    parser.add_function_arguments(limb, None, skip={"ends"})
-    values = vars(parser.instantiate(parser.parse_args(list(argv))))
-    values.pop("config", None)
-    limb(**values)
-    return 0
+    return call(limb, parser, argv)

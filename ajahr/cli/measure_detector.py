@@ -17,7 +17,7 @@ import numpy as np
 import yaml
 from rich.console import Console
 
-from ajahr.cli.console import Parser
+from ajahr.cli.console import call, parser_of
 from ajahr.data.files import make_folder, write_atomic
 from ajahr.data.hmr.detector_noise import DetectorNoise, pattern_leak
 from ajahr.data.hmr.detector_rates import measured_rates
@@ -157,11 +157,6 @@ def _tell(rates: DetectorNoise, people: int, broken: list[str], files: Sequence[
 
 
 def main(argv: Sequence[str]) -> int:
-    parser = Parser(prog="ajahr measure detector", description=(detector.__doc__ or "").split("\n\n")[0])
+    parser = parser_of(detector, "ajahr measure detector")
     parser.add_argument("dataset", type=Path, help="folder of a dataset made by ajahr-synth generate")
-    parser.add_argument("--config", action="config", help="a YAML file with these options")
-    parser.add_function_arguments(detector, None, skip={"dataset"})
-    values = vars(parser.instantiate(parser.parse_args(list(argv))))
-    values.pop("config", None)
-    detector(**values)
-    return 0
+    return call(detector, parser, argv)

@@ -20,7 +20,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from ajahr.cli.console import Parser, did_you_mean
+from ajahr.cli.console import call, did_you_mean, parser_of
 from ajahr.data.pose_banks import mocap
 from ajahr.data.pose_banks.annotations import read_annotations
 from ajahr.data.pose_banks.sampled import CHUNK, sample_poses
@@ -173,17 +173,9 @@ def main(argv: Sequence[str]) -> int:
     if source not in SOURCES:
         raise UserError(f"'{source}' is nothing to prepare from{did_you_mean(source, SOURCES)}")
     make = SOURCES[source]
-    parser = Parser(prog=f"ajahr prepare {source}", description=(make.__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--config", action="config", help="a YAML file with these options")
-    first = {"amass": "folder", "moyo": "folder", "a3d": "files", "hmr2": "files"}.get(source)
-    skip: set[str | int] = set()
-    if first == "folder":
+    parser = parser_of(make, f"ajahr prepare {source}")
+    if source in ("amass", "moyo"):
         parser.add_argument("folder", type=Path, help="what was unpacked")
-        skip = {first}
-    elif first == "files":
+    elif source in ("a3d", "hmr2"):
         parser.add_argument("files", type=Path, nargs="+", help=".npz annotation files")
-        skip = {first}
-    parser.add_function_arguments(make, None, skip=skip)
-    values = vars(parser.parse_args(options))
-    make(**{name: value for name, value in values.items() if name != "config"})
-    return 0
+    return call(make, parser, options)

@@ -24,7 +24,6 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ajahr.anatomy import (
-    J44_FROM_COCO17,
     J44_FROM_SMPL45,
     NUM_JOINTS,
     PARENTS,
@@ -32,8 +31,7 @@ from ajahr.anatomy import (
     descendants,
 )
 from ajahr.body.data import BodyData
-from ajahr.body.keypoints import LDPOSE_RESIDUAL_JOINTS
-from ajahr.body.regressors import VERTEX_KEYS
+from ajahr.body.keypoints import joint_or_vertex
 from ajahr.geometry.rotations import rotvec_to_rotmat
 
 NUM_POSE = 3 * (NUM_JOINTS - 1)
@@ -212,17 +210,9 @@ def _source(
     """Where a keypoint comes from: a kinematic joint, or vertices with coefficients."""
     if layout.name == "smpl24":
         return keypoint
-    if layout.name in ("coco17", "ldpose25"):
-        if keypoint >= len(J44_FROM_COCO17):
-            return LDPOSE_RESIDUAL_JOINTS[keypoint - len(J44_FROM_COCO17)]
-        keypoint = J44_FROM_COCO17[keypoint]
-    elif layout.name not in ("j44", "body25"):
-        raise ValueError(f"no keypoint model for the layout {layout.name!r}")
-    if keypoint >= len(J44_FROM_SMPL45):
+    if layout.name == "j44" and keypoint >= len(J44_FROM_SMPL45):
         row = body.J19_regressor[keypoint - len(J44_FROM_SMPL45)]
         vertices = np.flatnonzero(row)
         return vertices, row[vertices].astype(np.float64)
-    joint = J44_FROM_SMPL45[keypoint]
-    if joint < NUM_JOINTS:
-        return joint
-    return np.array([body.vertex_ids[VERTEX_KEYS[joint - NUM_JOINTS]]]), np.ones(1)
+    found = joint_or_vertex(layout, keypoint)
+    return found if isinstance(found, int) else (np.array([body.vertex_ids[found]]), np.ones(1))

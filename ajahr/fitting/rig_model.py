@@ -13,11 +13,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ajahr.anatomy import J44_FROM_COCO17, J44_FROM_SMPL45, LDPOSE25, KeypointLayout
-from ajahr.anatomy import NUM_JOINTS as SMPL_JOINTS
+from ajahr.anatomy import LDPOSE25, KeypointLayout
 from ajahr.body import smplx_file
-from ajahr.body.keypoints import LDPOSE_RESIDUAL_JOINTS
-from ajahr.body.regressors import VERTEX_KEYS
+from ajahr.body.keypoints import joint_or_vertex
 from ajahr.body.rig import RigData
 
 NUM_HAND_POINTS = 21
@@ -41,7 +39,7 @@ class RigModel:
 
     Args:
         rig: the body.
-        layout: coco17, body25 or ldpose25.
+        layout: coco17, body25 or ldpose25; ValueError for others.
     """
 
     def __init__(self, rig: RigData, layout: KeypointLayout = LDPOSE25) -> None:
@@ -66,7 +64,8 @@ class RigModel:
             vertices.append(index)
             return rig.num_joints + len(vertices) - 1
 
-        self._keypoints = [self._place(k, vertex) for k in range(len(layout))]
+        sources = [joint_or_vertex(layout, k) for k in range(len(layout))]
+        self._keypoints = [one if isinstance(one, int) else vertex(rig.vertex_ids[one]) for one in sources]
         self._hands = self._hand_places(vertex)
         self._face_shares = None
         self._face: list[int] = []
@@ -125,18 +124,6 @@ class RigModel:
             both[:, self._hands],
             face.reshape(people, len(self._face) // 3, 3),
         )
-
-    def _place(self, keypoint: int, vertex) -> int:
-        if self.layout.name in ("coco17", "ldpose25"):
-            if keypoint >= len(J44_FROM_COCO17):
-                return LDPOSE_RESIDUAL_JOINTS[keypoint - len(J44_FROM_COCO17)]
-            keypoint = J44_FROM_COCO17[keypoint]
-        elif self.layout.name != "body25":
-            raise ValueError(f"a rig has no keypoints of the layout {self.layout.name!r}")
-        joint = J44_FROM_SMPL45[keypoint]
-        if joint < SMPL_JOINTS:
-            return joint
-        return vertex(self.rig.vertex_ids[VERTEX_KEYS[joint - SMPL_JOINTS]])
 
     def _hand_places(self, vertex) -> list[int]:
         if not self.rig.is_smplx:

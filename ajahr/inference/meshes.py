@@ -11,15 +11,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import no_type_check
 
 import numpy as np
 from jaxtyping import Float32, Int, Int32, UInt8
-from numba import njit
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from ajahr.anatomy import JOINT_LIMB, absent_joint_mask, check_levels
+from ajahr.render.normals import unit_normals
 from ajahr.render.overlay import LIMB_COLOURS, RESIDUAL_COLOUR
 
 COLLAPSED = 0.9
@@ -41,7 +40,7 @@ class Mesh:
     @cached_property
     def normals(self) -> Float32[np.ndarray, "vertices 3"]:
         """Unit normals: means of the faces around a vertex, weighted by their area."""
-        return _normals(np.ascontiguousarray(self.vertices), np.ascontiguousarray(self.faces))
+        return unit_normals(np.ascontiguousarray(self.vertices), np.ascontiguousarray(self.faces))
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,32 +197,3 @@ def _loops(rim: np.ndarray) -> list[np.ndarray]:
         if here == first:
             loops.append(np.array(loop))
     return loops
-
-
-@njit(cache=True, nogil=True)
-@no_type_check
-def _normals(vertices, faces):
-    normals = np.zeros((len(vertices), 3), np.float32)
-    for f in range(len(faces)):
-        a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
-        ux = vertices[b, 0] - vertices[a, 0]
-        uy = vertices[b, 1] - vertices[a, 1]
-        uz = vertices[b, 2] - vertices[a, 2]
-        vx = vertices[c, 0] - vertices[a, 0]
-        vy = vertices[c, 1] - vertices[a, 1]
-        vz = vertices[c, 2] - vertices[a, 2]
-        nx = uy * vz - uz * vy
-        ny = uz * vx - ux * vz
-        nz = ux * vy - uy * vx
-        for k in (a, b, c):
-            normals[k, 0] += nx
-            normals[k, 1] += ny
-            normals[k, 2] += nz
-    for i in range(len(vertices)):
-        x, y, z = normals[i, 0], normals[i, 1], normals[i, 2]
-        length = np.sqrt(x * x + y * y + z * z)
-        if length > 0:
-            normals[i, 0], normals[i, 1], normals[i, 2] = x / length, y / length, z / length
-        else:  # a vertex of faces without area: any unit vector is as good
-            normals[i, 1] = np.float32(1)
-    return normals

@@ -19,6 +19,8 @@ from typing import no_type_check
 import numpy as np
 from numba import njit
 
+from ajahr.render.normals import sum_normals
+
 MIN_AREA = 1e-6
 """Faces smaller than this in the image (px^2) draw nothing: their gradients would be noise."""
 MAX_COORDINATE = float(1 << 20)
@@ -77,25 +79,9 @@ def project(vertices, focal_length, cx, cy, weak_depth, near, screen):
 def vertex_light(vertices, faces, direction, normals, light):
     """Fill ``normals`` (V, 3), not normalised, and ``light`` (2, V): max(0, n . direction), outside, inside.
 
-    Normals are means of face normals weighted by area, so a face of no area has no say and gives no NaN; a
-    vertex that has only such faces gets no directional light.
+    A vertex that has only faces without area gets no directional light.
     """
-    normals[:] = 0.0
-    for f in range(faces.shape[0]):
-        a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
-        ux = vertices[b, 0] - vertices[a, 0]
-        uy = vertices[b, 1] - vertices[a, 1]
-        uz = vertices[b, 2] - vertices[a, 2]
-        vx = vertices[c, 0] - vertices[a, 0]
-        vy = vertices[c, 1] - vertices[a, 1]
-        vz = vertices[c, 2] - vertices[a, 2]
-        nx = uy * vz - uz * vy
-        ny = uz * vx - ux * vz
-        nz = ux * vy - uy * vx
-        for k in (a, b, c):
-            normals[k, 0] += nx
-            normals[k, 1] += ny
-            normals[k, 2] += nz
+    sum_normals(vertices, faces, normals)
     for i in range(vertices.shape[0]):
         nx, ny, nz = float(normals[i, 0]), float(normals[i, 1]), float(normals[i, 2])
         length = math.sqrt(nx * nx + ny * ny + nz * nz)

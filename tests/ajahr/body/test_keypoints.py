@@ -4,7 +4,18 @@ import numpy as np
 import pytest
 import torch
 
-from ajahr.anatomy import COCO17, J44, LDPOSE25, LIMBS, NUM_JOINTS, amputation_joint, residual_end
+from ajahr.anatomy import (
+    BODY25,
+    COCO17,
+    J44,
+    JOINT,
+    LDPOSE25,
+    LIMBS,
+    NUM_JOINTS,
+    SMPL24,
+    amputation_joint,
+    residual_end,
+)
 from ajahr.body import keypoints
 
 
@@ -32,3 +43,17 @@ def test_numpy_and_torch_agree():
     expected = keypoints.ldpose25(points, joints[:, :24], np.concatenate)
     found = keypoints.ldpose25(torch.tensor(points), torch.tensor(joints[:, :24]), torch.cat)
     np.testing.assert_array_equal(found.numpy(), expected)
+
+
+def test_a_keypoint_is_a_joint_or_a_named_vertex():
+    def of(layout, name):
+        return keypoints.joint_or_vertex(layout, layout.index[name])
+
+    for layout in (COCO17, LDPOSE25):
+        assert of(layout, "left_knee") == JOINT["left_knee"] and of(layout, "nose") == "nose"
+    assert of(LDPOSE25, "right_above_elbow_res") == JOINT["right_elbow"]
+    assert of(LDPOSE25, "right_below_elbow_res") == JOINT["right_wrist"]
+    assert of(BODY25, "left_heel") == of(J44, "left_heel") == "LHeel"
+    for layout, keypoint in ((SMPL24, 0), (J44, 25)):
+        with pytest.raises(ValueError, match=layout.name):
+            keypoints.joint_or_vertex(layout, keypoint)

@@ -165,17 +165,6 @@ def test_levels_out_of_range(cutter, body):
 # twin
 
 
-def test_normals_are_those_of_a_plain_loop(cutter, body):
-    mesh = cutter(posed(body, (0, 0, 1, 0), 3), (0, 0, 1, 0))
-    expected = np.zeros(mesh.vertices.shape)
-    corners = mesh.vertices[mesh.faces].astype(np.float64)
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    for k in range(3):
-        np.add.at(expected, mesh.faces[:, k], normals)
-    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
-    assert np.abs(mesh.normals - expected).max() < 2e-3
-
-
 def test_a_vertex_without_area_still_has_a_normal():
     flat = Mesh(np.zeros((3, 3), np.float32), np.array([[0, 1, 2]], np.int32), np.zeros((3, 3), np.uint8))
     assert np.allclose(np.linalg.norm(flat.normals, axis=1), 1)
