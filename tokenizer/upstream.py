@@ -24,7 +24,6 @@ from tokenizer.errors import InputError
 from tokenizer.vqvae import PoseTokenizer
 
 _CODEBOOK = "quantizer.codebook"
-_ROTATION_SIZE = 6
 
 
 def encoder_names(config: TokenizerConfig) -> Iterator[tuple[str, str]]:

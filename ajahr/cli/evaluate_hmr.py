@@ -27,8 +27,6 @@ from ajahr.evaluation.tables import rich_tables
 from ajahr.inference.shipped import find_weights
 from ajahr.progress import Progress
 
-REPORT = "hmr.json"
-
 
 def hmr(
     models: list[str] | None = None,

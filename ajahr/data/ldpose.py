@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from enum import IntEnum
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int, Int8, Num
+from jaxtyping import Float64, Int, Int8, Num
 
 from ajahr.anatomy import COCO17, LDPOSE25, LIMBS, check_levels
 from ajahr.errors import UserError
@@ -154,22 +154,6 @@ def presence_of_levels(levels: Sequence[int] | np.ndarray) -> Int8[np.ndarray, "
         unknown = levels[..., limb] < 0
         found[..., LIMB_POINTS[limb]] = np.where(unknown[..., None], -1, found[..., LIMB_POINTS[limb]])
     return found
-
-
-def drop_contradictions(
-    scores: Float64[np.ndarray, "people 25"],
-) -> tuple[Float64[np.ndarray, "people 25"], Bool[np.ndarray, "people limbs=4"]]:
-    """Scores with the lower of two residual ends of one limb set to 0, and where that was needed.
-
-    Both above 0 contradict each other; which one a model means is the higher.
-    """
-    scores = scores.copy()
-    above, below = LIMB_POINTS[:, ABOVE], LIMB_POINTS[:, BELOW]
-    both = (scores[:, above] > 0) & (scores[:, below] > 0)
-    above_wins = scores[:, above] >= scores[:, below]
-    scores[:, below] = np.where(both & above_wins, 0, scores[:, below])
-    scores[:, above] = np.where(both & ~above_wins, 0, scores[:, above])
-    return scores, both
 
 
 def coco_to_25(keypoints: Num[np.ndarray, "*batch coco17=17 xyv=3"]) -> Num[np.ndarray, "*batch 25 xyv=3"]:

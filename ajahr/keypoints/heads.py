@@ -6,14 +6,12 @@ has too are in `ajahr.models.point_heads`.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
-
-HeatmapHeadKind = Literal["classic", "simple", "shuffle"]
 
 
 class ClassicHead(nn.Sequential):

@@ -21,8 +21,6 @@ from ajahr.geometry.crops import CROP_SIZE
 
 TOLERANCE = 6.0
 """Root mean square difference to upstream's recipe, mean over photographs, grey levels of 255."""
-_MAX_SIDE = 30_000
-"""OpenCV resamples images with sides below 2^15 px only."""
 
 
 def reduction_for(shrink: float) -> int:

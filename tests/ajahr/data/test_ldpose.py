@@ -19,7 +19,6 @@ from ajahr.data.ldpose import (
     LimbState,
     check_sigmas,
     coco_to_25,
-    drop_contradictions,
     limb_states,
     presence_of_levels,
     presence_targets,
@@ -116,14 +115,6 @@ def test_presence_of_levels_agrees_with_what_labels_say(limb: int, level: int) -
 def test_unjudged_limbs_are_unknown() -> None:
     presence = presence_of_levels(np.array([[0, -1, 2, 0]]))
     assert (presence[0, LIMB_POINTS[1]] == -1).all() and presence[0, 21] == 1 and presence[0, 0] == 1
-
-
-def test_the_stronger_of_two_residual_ends_stays() -> None:
-    scores = np.zeros((1, 25))
-    scores[0, [17, 19, 22]] = (0.4, 0.6, 0.9)
-    kept, both = drop_contradictions(scores)
-    assert kept[0, 17] == 0 and kept[0, 19] == 0.6 and kept[0, 22] == 0.9
-    assert both.tolist() == [[True, False, False, False]]
 
 
 def test_coco_has_unlabelled_ends() -> None:

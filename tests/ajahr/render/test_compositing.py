@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ajahr.render.compositing import composite_over, visible_points
+from ajahr.render.compositing import composite_over
 from ajahr.render.rasterizer import RenderResult
 
 
@@ -73,19 +73,3 @@ def test_images_that_do_not_fit_are_errors():
     frozen.setflags(write=False)
     with pytest.raises(ValueError, match="read-only"):
         composite_over(frozen, rendering)
-
-
-def test_points_are_visible_before_the_surface_and_up_to_the_tolerance_behind_it():
-    depth_map = np.full((4, 6), np.inf, np.float32)
-    depth_map[1, 2] = 3.0
-    points = np.array([[2.0, 1.0], [2.99, 1.99], [2.5, 1.5], [2.5, 1.5], [3.0, 1.5], [2.5, 2.0]])
-    depth = np.array([2.0, 3.04, 3.06, np.nan, 99.0, 99.0])
-    assert visible_points(points, depth, depth_map, 0.05).tolist() == [True, True, False, False, True, True]
-
-
-def test_points_outside_the_image_behind_the_camera_or_not_finite_are_not_visible():
-    depth_map = np.full((4, 6), np.inf, np.float32)
-    points = [(-0.01, 1), (6.0, 1), (1, -0.01), (1, 4.0), (np.nan, 1), (1, np.inf), (1, 1), (5.99, 3.99)]
-    depth = np.array([1.0, 1, 1, 1, 1, 1, -1, 1])
-    assert visible_points(np.array(points), depth, depth_map, 0.1).tolist() == [False] * 7 + [True]
-    assert visible_points(np.zeros((0, 2)), np.zeros(0), depth_map, 0.1).shape == (0,)
