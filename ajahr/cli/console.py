@@ -178,7 +178,8 @@ def call(function: Callable[..., Any], parser: Parser, argv: Sequence[str], **mo
         more: arguments that are no options.
     """
     there = {action.dest for action in parser._actions} | set(more)
-    parser.add_function_arguments(function, None, skip=there & set(inspect.signature(function).parameters))
+    known: set[str | int] = {name for name in inspect.signature(function).parameters if name in there}
+    parser.add_function_arguments(function, None, skip=known)
     values = vars(parser.instantiate(parser.parse_args(list(argv))))
     values.pop("config", None)
     function(**values, **more)
