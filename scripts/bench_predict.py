@@ -35,8 +35,8 @@ from ajahr.inference.mesh_files import glb_bytes
 from ajahr.inference.pictures import encode_jpeg
 from ajahr.inference.predict_config import PredictConfig
 from ajahr.inference.predictor import AJAHR
-from ajahr.inference.residual import surface_of
 from ajahr.inference.run import run
+from ajahr.inference.surfaces import surface_of
 from ajahr.models.config import RegressorConfig
 from ajahr.models.pretrained import save_pretrained
 from ajahr.models.regressor import Regressor
@@ -129,7 +129,7 @@ def main() -> None:
             assert found is not None
             result = model.predict(path, found.boxes_xyxy, found.keypoints)
             for k, person in enumerate(result.people):
-                timed("residual limb", lambda p=person: surface_of(p, p.residual_limbs, model.painter.body))
+                timed("residual limb", lambda p=person: surface_of(p, p.residual_limbs, model.limb_cutter))
                 mesh = timed("cut mesh", lambda r=result, k=k: r.mesh(k))
                 timed("GLB", lambda m=mesh: glb_bytes(m))
             both = [timed("overlay", result.overlay), timed("side view", result.side_view)]

@@ -21,7 +21,8 @@ from ajahr.body.data import load_body
 from ajahr.geometry.cameras import Camera
 from ajahr.geometry.rotations_np import rotvec_to_rotmat
 from ajahr.poses.sampler import FAMILIES, sample_pose
-from ajahr.residual_limb.rafo import Problem, fit_residuals, minimise_lbfgs, solve
+from ajahr.residual_limb.rafo import fit_residuals
+from ajahr.residual_limb.rafo_problem import Problem, minimise_lbfgs, solve
 from ajahr.residual_limb.segments import SEGMENTS
 from ajahr.residual_limb.skin import SkinnedMesh
 

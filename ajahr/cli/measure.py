@@ -293,6 +293,9 @@ def main(argv: Sequence[str]) -> int:
     if not argv or argv[0] in ("-h", "--help"):
         print(__doc__)
         print("ajahr measure limb left-below-knee=0.4 --stature 1.72     a residual limb in millimetres")
+        print(
+            "ajahr measure limb --prediction predictions/a.json --stature 1.72     those that were predicted"
+        )
         print("ajahr measure detector data/hmr/val --keypoints vitpose      how a detector treats lost limbs")
         print("ajahr measure hka --help (limb, detector likewise) tells the options.")
         return 0
@@ -314,5 +317,6 @@ def _limb(argv: Sequence[str]) -> int:
     from ajahr.cli.measure_limb import limb
 
     parser = parser_of(limb, "ajahr measure limb")
-    parser.add_argument("ends", type=str, nargs="+", help="where limbs end: left-below-knee=0.4")
+    what = "where limbs end: left-below-knee=0.4; left out: where --prediction says"
+    parser.add_argument("ends", type=str, nargs="*", default=[], help=what)
     return call(limb, parser, argv)

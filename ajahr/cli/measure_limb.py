@@ -1,4 +1,8 @@
-"""``ajahr measure limb``: a residual limb in millimetres, as tables, surfaces, a sheet and a page to turn it on."""
+"""``ajahr measure limb``: a residual limb in millimetres, as tables, surfaces, a sheet and a page to turn it on.
+
+ajahr measure limb left-below-knee=0.4 --stature 1.72
+ajahr measure limb --prediction predictions/a.json --photo a.jpg --stature 1.72
+"""
 
 from __future__ import annotations
 
@@ -9,12 +13,14 @@ from typing import Literal
 
 import numpy as np
 
+from ajahr.body.data import load_body
 from ajahr.data.files import make_folder, write_atomic
 from ajahr.data.images import load_image
 from ajahr.errors import UserError
 from ajahr.inference.limb_pictures import END, RESIDUAL, body_meshes, limb_sheet, overlay
 from ajahr.inference.mesh_files import glb_bytes, obj_bytes, ply_bytes
-from ajahr.inference.predicted import PredictedPerson, read_prediction
+from ajahr.inference.predicted import PredictedEnd, PredictedPerson, read_prediction
+from ajahr.inference.surfaces import swung
 from ajahr.inference.viewer import Shown, save_viewer
 from ajahr.render.contact_sheet import save_png
 from ajahr.residual_limb.export import residual_surface
@@ -22,13 +28,13 @@ from ajahr.residual_limb.measure import LIMITS, measure, scale_of, stl_bytes
 from ajahr.residual_limb.report import csv_text, document, level_of, rows_of, tables_of
 from ajahr.residual_limb.segments import segment_of
 from ajahr.residual_limb.skin import SkinnedMesh
-from ajahr.residual_limb.surface import cut_limbs
+from ajahr.residual_limb.surface import CutBody, cut_limbs
 
 _WRITERS = {"glb": glb_bytes, "obj": obj_bytes, "ply": ply_bytes}
 
 
 def limb(
-    ends: list[str],
+    ends: list[str] | None = None,
     betas: list[float] | None = None,
     body: Path | None = None,
     gender: str = "neutral",
@@ -37,7 +43,7 @@ def limb(
     photo: Path | None = None,
     stature: float | None = None,
     segment: str | None = None,
-    lambda_sd: float = 0.0,
+    lambda_sd: float | None = None,
     scale_sd: float = 0.01,
     meshes: list[Literal["glb", "obj", "ply"]] | None = None,
     viewer: bool = True,
@@ -46,16 +52,19 @@ def limb(
     """Length, circumferences, widths, volume and shape of residual limbs, by ISO 8548's words.
 
     Args:
-        ends: Where limbs end, "left-below-knee=0.4": lambda is 0 at the distal joint, 1 at the proximal one.
+        ends: Where limbs end, "left-below-knee=0.4": lambda is 0 at the distal joint, 1 at the proximal one; those
+            of the prediction when left out.
         betas: Shape of the person; the mean shape by default.
         body: An SMPL or SMPL-X file, or a folder of SMPL's; the embedded body by default.
         gender: Of the body.
-        prediction: A picture's JSON of `ajahr predict`, for the shape, the pose and the camera.
-        person: Number of the person in it.
+        prediction: JSON of `ajahr predict`: shape, residual limbs and their uncertainty, and of a picture the pose
+            and the camera.
+        person: Number of the person, or of the track, in it.
         photo: That picture, for the overlay.
-        stature: Of the person in metres, by which everything is scaled.
+        stature: Of the person in metres, by which everything is scaled; that of the prediction when left out, if
+            one was given there.
         segment: A known bone instead, "right-below-knee=0.41", metres between joint centres.
-        lambda_sd: Standard deviation of lambda, as `ajahr predict` tells it.
+        lambda_sd: Standard deviation of lambda; the prediction's, or 0, when left out.
         scale_sd: Relative standard deviation of the stature or bone.
         meshes: More files of the whole body, in metres: glb, obj, ply.
         viewer: Write the page to turn the body on.
@@ -66,25 +75,36 @@ def limb(
     if betas is None and found_person is not None:
         betas = found_person.betas.tolist()
     whole = SkinnedMesh.read(body, None if betas is None else np.array(betas, np.float32), gender=gender)
-    places = dict(_pair(text) for text in ends)
-    scale = scale_of(whole, stature_m=stature)
-    if scale is None and segment is not None:
-        known, metres = _pair(segment)
-        scale = scale_of(whole, segment_name=known, segment_m=metres)
+    predicted = () if ends or found_person is None else _predicted(found_person, prediction, person, body)
+    if not ends and not predicted:
+        raise UserError(
+            "no end of a limb is given; give left-below-knee=0.4, or --prediction of ajahr predict"
+        )
+    places = dict(_pair(text) for text in ends or ()) or {one.segment: one.fraction for one in predicted}
+    sds = {one.segment: one.sd for one in predicted}
+    scale = _scale(whole, stature, segment, predicted)
     cut = cut_limbs(whole, places)
     measured = [
-        measure(cut.mesh, end, scale=scale, scale_sd=scale_sd if scale else 0.0, fraction_sd=lambda_sd)
+        measure(
+            cut.mesh,
+            end,
+            scale=scale,
+            scale_sd=scale_sd if scale else 0.0,
+            fraction_sd=sds.get(end.segment, 0.0) if lambda_sd is None else lambda_sd,
+        )
         for end in cut.ends
     ]
     rows = [row for one, end in zip(measured, cut.ends, strict=True) for row in rows_of(one, end.fraction)]
-    rotmats = None if found_person is None else found_person.rotmats(len(whole.joints))
+    rotmats = None if found_person is None else _pose(found_person, predicted, cut)
     shown_photo = over = None
     if photo is not None:
-        if found_person is None or rotmats is None:
+        if found_person is None:
             raise UserError("--photo needs --prediction, which knows the camera and the pose; give both")
+        if rotmats is None:
+            raise UserError("--photo goes with a picture's prediction, and this is a video's; leave it out")
         shown_photo, over = _over(photo, found_person, cut, rotmats)
     notes = {
-        one.segment.words: f"{level_of(one.segment, end.fraction, clamped=end.clamped)}, "
+        one.segment.words: f"{level_of(one.segment, end.fraction)}, "
         + (
             f"{1000 * one.length:.0f} mm"
             if one.scaled
@@ -136,7 +156,53 @@ def limb(
         print(output / name)
 
 
-def _over(photo: Path, person: PredictedPerson, cut, rotmats: np.ndarray):
+def _predicted(
+    person: PredictedPerson, path: Path | None, number: int, body: Path | None
+) -> tuple[PredictedEnd, ...]:
+    """The ends that a prediction tells.
+
+    Raises:
+        UserError: it tells none, or is of another body than the one to be cut.
+    """
+    own = load_body().name
+    if person.body and body is None and person.body != own:
+        raise UserError(f"{path} was predicted with the body {person.body}; give that file as --body")
+    if person.body == own and body is not None:
+        raise UserError(f"{path} was predicted with the embedded body, not with {body}; leave --body out")
+    if not person.ends:
+        told = ", ".join(f"{name.replace('_', ' ')} {words}" for name, words in person.limbs.items())
+        raise UserError(
+            f"{path} tells no end of a residual limb of person {number} ({told or 'no limbs'}); give the end, "
+            "left-below-knee=0.4, or predict with weights that have a residual head, or with --refine rafo"
+        )
+    return person.ends
+
+
+def _scale(
+    whole: SkinnedMesh, stature: float | None, segment: str | None, predicted: tuple[PredictedEnd, ...]
+) -> float | None:
+    """By the stature, else a known bone, else the stature that the prediction was given."""
+    scale = scale_of(whole, stature_m=stature)
+    if scale is None and segment is not None:
+        known, metres = _pair(segment)
+        return scale_of(whole, segment_name=known, segment_m=metres)
+    for one in predicted:
+        if scale is None and one.bone is not None:
+            return scale_of(whole, segment_name=one.segment, segment_m=one.bone)
+    return scale
+
+
+def _pose(person: PredictedPerson, predicted: tuple[PredictedEnd, ...], cut: CutBody) -> np.ndarray | None:
+    """As predicted, bones swung to where a fit has moved them; None of a video."""
+    rotmats = person.rotmats(len(cut.mesh.joints))
+    for one in predicted:
+        if rotmats is not None and one.anchor is not None and person.translation is not None:
+            rotmats = swung(cut, rotmats, one.segment, one.anchor - person.translation)
+    return rotmats
+
+
+def _over(photo: Path, person: PredictedPerson, cut: CutBody, rotmats: np.ndarray):
+    assert person.camera is not None
     image = load_image(photo).pixels
     shape = image.shape[1] / image.shape[0], person.camera.width / person.camera.height
     if abs(shape[0] / shape[1] - 1) > 0.02:

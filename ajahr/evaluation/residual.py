@@ -24,12 +24,14 @@ from ajahr.evaluation.residual_protocol import ResidualProtocol
 from ajahr.evaluation.statistics import clusters_of
 from ajahr.geometry.cameras import Camera
 from ajahr.inference.estimator import Estimates, cut_people
+from ajahr.inference.limb_ends import Surface
 from ajahr.inference.limb_points import LimbPointFinder, LimbPoints
 from ajahr.inference.people import People
 from ajahr.inference.person import Person, gather_people
 from ajahr.inference.predictor import AJAHR
-from ajahr.inference.residual import Surface, cut_surface
+from ajahr.inference.surfaces import cut_surface
 from ajahr.render.rasterizer import Rasterizer
+from ajahr.residual_limb.cutter import LimbCutter
 from ajahr.residual_limb.decide import Ends, Known, Method, decide
 from ajahr.residual_limb.measure import measure
 from ajahr.residual_limb.segments import SEGMENTS, of_level
@@ -149,6 +151,7 @@ class _Rows:
         self, people: ResidualPeople, methods: Sequence[Method], protocol: ResidualProtocol, body: BodyData
     ) -> None:
         self.people, self.methods, self.protocol, self.body = people, tuple(methods), protocol, body
+        self.cutter = LimbCutter(body)
         count = len(people)
         names = ("fraction", "lambda_error", "within_95", "end_mm", "length_mm", "volume_ml", "volume_share")
         self.columns: dict[Method, dict[str, np.ndarray]] = {
@@ -243,7 +246,7 @@ class _Rows:
         moved = {SEGMENTS[k]: ends.anchor[row, k] - person.translation for k in wanted if ends.fitted[row, k]}
         try:
             surface = cut_surface(
-                self.body, person.betas, person.pose_rotmat, person.limb_levels, cuts, moved
+                self.cutter, person.betas, person.pose_rotmat, person.limb_levels, cuts, moved
             )
         except UserError as error:
             self.failures[method][self.people.keys[i]] = str(error)

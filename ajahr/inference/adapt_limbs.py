@@ -10,15 +10,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Float64
 
 from ajahr.anatomy import JOINT_LIMB, LDPOSE25, LIMBS, Limb
 from ajahr.body.rig import RigData
 from ajahr.data.ldpose import DISTAL, EXCLUDES, LIMB_POINTS
 from ajahr.errors import UserError
 from ajahr.geometry.cameras import Camera
-from ajahr.geometry.rotations_np import rotvec_to_rotmat
 from ajahr.inference.adapted import NEAREST, AdaptedPerson, LimbOutcome
+from ajahr.inference.surfaces import swing
 from ajahr.residual_limb.rafo import Reason, ResidualFit, Status
 from ajahr.residual_limb.segments import SEGMENTS, Segment
 from ajahr.residual_limb.skin import SkinnedMesh
@@ -188,39 +187,8 @@ def _cut(
     swung = swing(
         rotmats, rig.parents, segment.upstream, anchor - upstream, found.anchor[number, k] - upstream
     )
-    return cut.mesh, replace(outcome, status="residual", cut=cut.ends[0]), swung, cut.vertex_map
-
-
-def swing(
-    rotmats: Float64[np.ndarray, "joints 3 3"],
-    parents: tuple[int, ...],
-    joint: int,
-    now: Float64[np.ndarray, "3"],
-    then: Float64[np.ndarray, "3"],
-) -> Float64[np.ndarray, "joints 3 3"]:
-    """Rotations with one joint turned, by the least turn, so that its bone points where it should.
-
-    Args:
-        now: the bone's direction in the camera frame, of any length.
-        then: where it should point.
-    """
-    a, b = now / np.linalg.norm(now), then / np.linalg.norm(then)
-    axis, cosine = np.cross(a, b), float(a @ b)
-    sine = float(np.linalg.norm(axis))
-    if sine < 1e-9:
-        return rotmats
-    turn = rotvec_to_rotmat(axis / sine * np.arctan2(sine, cosine))
-    above = np.eye(3)
-    at = parents[joint]
-    chain = []
-    while at >= 0:
-        chain.append(at)
-        at = parents[at]
-    for at in reversed(chain):
-        above = above @ rotmats[at]
-    turned = rotmats.copy()
-    turned[joint] = above.T @ turn @ above @ rotmats[joint]
-    return turned
+    status = "disarticulated" if cut.ends[0].disarticulated else "residual"
+    return cut.mesh, replace(outcome, status=status, cut=cut.ends[0]), swung, cut.vertex_map
 
 
 def _with_end(outcome: LimbOutcome, places: np.ndarray, camera: Camera) -> LimbOutcome:

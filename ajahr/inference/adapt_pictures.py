@@ -13,6 +13,7 @@ from ajahr.inference.pictures import fit
 from ajahr.render.compositing import composite_over
 from ajahr.render.overlay import draw_label, draw_skeleton
 from ajahr.render.rasterizer import Rasterizer
+from ajahr.residual_limb.report import level_of
 
 LONGEST = 1200
 """Longer side of a panel, px."""
@@ -66,6 +67,8 @@ def caption(person: AdaptedPerson) -> str:
             lines.append(f"{limb.segment.words}: {100 * (1 - limb.fraction):.0f} % left")
             if limb.fit == "low_confidence":
                 lines[-1] += " (unsure)"
+        elif limb.status == "disarticulated":
+            lines.append(level_of(limb.segment, 1.0))
         elif limb.status == "refused":
             lines.append(f"{limb.segment.words}: refused, {limb.reason.replace('_', ' ')[:40]}")
     return "\n".join([f"person {person.number}", *(lines or ["nothing cut"])])

@@ -31,12 +31,13 @@ NEAREST = 0.1
 class LimbOutcome:
     """What became of a limb.
 
-    ``status``: intact (its hand or foot is seen), unknown (nothing is), residual (it was cut), refused (an end was
-    given and could not be used; the limb is left whole).
+    ``status``: intact (its hand or foot is seen), unknown (nothing is), residual (it was cut inside a bone),
+    disarticulated (it was taken off at hip or shoulder), refused (an end was given and could not be used; the limb is
+    left whole).
     """
 
     limb: Limb
-    status: Literal["intact", "unknown", "residual", "refused"]
+    status: Literal["intact", "unknown", "residual", "disarticulated", "refused"]
     segment: Segment | None = None
     fit: str = ""
     """RAFO's status: accepted, low_confidence, rejected, joint_level."""

@@ -1,4 +1,4 @@
-"""Limb status over time. Anatomy does not change from frame to frame, so neither may the answer.
+"""Limb status and residual lengths over time. Anatomy does not change from frame to frame, so neither may the answer.
 
 Frames are evidence: the logarithms of their calibrated probabilities add up. But neighbouring frames are no
 independent witnesses: a new look is counted every `SPACING` frames, and a long video is worth `LOOKS` of them
@@ -17,7 +17,7 @@ SPACING = 10
 """Frames, a third of a second, after which a person is seen anew."""
 LOOKS = 10
 _LEAST = 1e-3
-"""No single frame rules a level out further than this."""
+"""No single frame rules a level out further than this, or is surer of a lambda."""
 
 
 def fuse(
@@ -33,6 +33,33 @@ def fuse(
     weights = np.ones(count) if weights is None or not weights.sum() > 0 else weights
     mean = np.tensordot(weights / weights.sum(), _log(probabilities), 1)
     return _normalised(_worth(count) * mean)
+
+
+def fuse_fractions(
+    fractions: Float[np.ndarray, " frames"],
+    sds: Float[np.ndarray, " frames"],
+    weights: Float[np.ndarray, " frames"] | None = None,
+) -> tuple[float, float]:
+    """Lambda of one residual limb, and its standard deviation, from all frames: their median, the surer the heavier.
+
+    The spread is that of one frame, or what the frames differ by if that is more, over as many independent looks
+    as they are worth.
+
+    Args:
+        sds: of the frames' lambdas.
+        weights: how much each frame is to be believed, relative to the others; all alike when None.
+    """
+    count = len(fractions)
+    weights = np.ones(count) if weights is None or not weights.sum() > 0 else weights
+    sure = weights / np.maximum(sds, _LEAST) ** 2
+    order = np.argsort(fractions, kind="stable")
+    total = np.cumsum(sure[order])
+    # the middle between the two that meet at half the weight, so that early and late, few and many are alike
+    ends = np.searchsorted(total, total[-1] * np.array([0.5 - 1e-9, 0.5 + 1e-9]))
+    middle = float(fractions[order[np.minimum(ends, count - 1)]].mean())
+    one = weights.sum() / sure.sum()
+    between = float(sure @ (fractions - middle) ** 2 / sure.sum())
+    return middle, float(np.sqrt(max(one, between) / _worth(count)))
 
 
 class LimbFusion:

@@ -49,8 +49,8 @@ class LimbEnd:
         low, high = ((1 - min(max(self.fraction + s, 0), 1)) * self.bone for s in (spread, -spread))
         return low, high
 
-    def document(self, camera: Camera) -> dict[str, Any]:
-        """For JSON."""
+    def facts(self) -> dict[str, Any]:
+        """For JSON, all but places."""
         low, high = self.interval
         return {
             "segment": self.segment.name,
@@ -60,11 +60,19 @@ class LimbEnd:
             "length_mm": round(1000 * self.length, 1),
             "length_95_mm": [round(1000 * low, 1), round(1000 * high, 1)],
             "length_ratio": round(1 - self.fraction, 4),
+            "bone_mm": round(1000 * self.bone, 1),
             "scaled": self.scaled,
             "method": self.method,
             "fit": self.status or None,
             "fit_reason": self.reason or None,
             "flags": list(self.flags),
+        }
+
+    def document(self, camera: Camera) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            **self.facts(),
+            "anchor_3d": np.round(self.anchor, 4).tolist(),
             "end_3d": np.round(self.end, 4).tolist(),
             "end_2d": np.round(camera.project(self.end[None])[0], 2).tolist(),
         }

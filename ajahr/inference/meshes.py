@@ -55,8 +55,8 @@ class Cut:
     colours: UInt8[np.ndarray, "vertices rgb=3"]
 
 
-class LimbCutter:
-    """Cuts meshes of one body. Cuts are made when first needed and kept. Safe to share between threads.
+class JointCutter:
+    """Takes limbs off meshes of one body at joints. Cuts are made when needed and kept. Safe to share between threads.
 
     Args:
         weights: the body's skin weights.

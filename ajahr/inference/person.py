@@ -15,6 +15,7 @@ from ajahr.anatomy import (
     LEVEL_NAMES,
     LIMBS,
     NUM_LIMBS,
+    Limb,
     absent_joint_mask,
     amputation_joint,
     class_name,
@@ -27,6 +28,8 @@ from ajahr.inference.estimator import Crops, Estimates
 from ajahr.inference.limb_ends import LimbEnd, Surface
 from ajahr.inference.limb_points import LimbPoints
 from ajahr.inference.people import People
+from ajahr.residual_limb.report import level_of
+from ajahr.residual_limb.segments import of_level
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +76,10 @@ class Person:
     keypoints_ldpose25: Float32[np.ndarray, "25 4"] | None = None
     """x, y, score, standard deviation (px; NaN: not known), residual-limb ends included; None without a 25-point model
     or given ends."""
+    residual_lambda: Float32[np.ndarray, "segments=8"] | None = None
+    """Where a limb would end in each segment, by the regressor's residual head; None without one."""
+    residual_std: Float32[np.ndarray, "segments=8"] | None = None
+    """Its standard deviation."""
     residual_limbs: tuple[LimbEnd | None, ...] = (None,) * NUM_LIMBS
     """Where limbs end between joints; None of limbs of which that is not known."""
     surface: Surface | None = None
@@ -156,10 +163,11 @@ class Person:
                 entry["detected_end_2d"] = _plain(seen[:2], 2)
                 entry["detected_end_score"] = round(float(seen[2]), 4)
                 entry["detected_end_sd_px"] = round(float(seen[3]), 2) if np.isfinite(seen[3]) else None
+            residual = self.residual_limbs[limb]
+            entry["amputation"] = amputation(limb, level, residual)
             if level:
                 end = amputation_joint(limb, level)
                 entry["end_3d"], entry["end_2d"] = _plain(joints[end], 4), _plain(joints_2d[end], 2)
-            residual = self.residual_limbs[limb]
             if residual is not None:
                 entry["residual"] = residual.document(self.camera)
             limbs[limb.name.lower()] = entry
@@ -205,6 +213,12 @@ def judgement(probabilities: np.ndarray | None, limb: int, names: Sequence[str])
         "level": level,
         "probabilities": chances_by_name(probabilities[limb], names),
     }
+
+
+def amputation(limb: Limb, level: int, residual: LimbEnd | None) -> str | None:
+    """ "transtibial", "hip disarticulation": by where the limb ends, or by its class alone; None: intact."""
+    place = of_level(limb, level) if residual is None else (residual.segment, residual.fraction)
+    return None if place is None else level_of(*place)
 
 
 def _plain(values: np.ndarray, digits: int) -> list[Any]:
@@ -270,6 +284,8 @@ def gather_people(
             limbs_from_bpac=of(evidence.from_bpac, k),
             limbs_from_keypoints=of(evidence.from_keypoints, k),
             keypoints_ldpose25=of(seen, k),
+            residual_lambda=of(estimates.residual_lambda, k),
+            residual_std=of(estimates.residual_std, k),
         )
         for k in range(len(people))
     )

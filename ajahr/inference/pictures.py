@@ -20,7 +20,7 @@ from ajahr.anatomy import LIMBS
 from ajahr.body.data import BodyData
 from ajahr.geometry.cameras import Camera
 from ajahr.inference.limb_ends import LimbEnd
-from ajahr.inference.meshes import LimbCutter
+from ajahr.inference.meshes import JointCutter
 from ajahr.inference.person import Person
 from ajahr.render.compositing import composite_over
 from ajahr.render.overlay import RESIDUAL_COLOUR, draw_box, draw_label, label_size
@@ -42,7 +42,7 @@ class Painter:
 
     def __init__(self, body: BodyData) -> None:
         self.body = body
-        self.cutter = LimbCutter(body.weights, body.faces)
+        self.cutter = JointCutter(body.weights, body.faces)
         self._lighting = Lighting()
         self._local = threading.local()
 

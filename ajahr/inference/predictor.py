@@ -38,7 +38,7 @@ from ajahr.inference.estimator import (
 from ajahr.inference.external import pick_device
 from ajahr.inference.limb_points import LimbPointFinder, LimbPoints
 from ajahr.inference.people import Detector, KeypointFinder, People
-from ajahr.inference.person import LimbEvidence, Person, gather_people
+from ajahr.inference.person import LimbEvidence, gather_people
 from ajahr.inference.pictures import Painter
 from ajahr.inference.residual import check_stature, with_residual_limbs
 from ajahr.inference.results import ImageResult
@@ -46,6 +46,7 @@ from ajahr.inference.shipped import find_keypoints, find_weights
 from ajahr.keypoints.limb_status import FusionWeights, fuse_status
 from ajahr.models.decision import decide_levels
 from ajahr.models.pretrained import load_pretrained
+from ajahr.residual_limb.cutter import LimbCutter
 
 MAX_PIXELS = 16_000_000
 """Larger photographs are read at a half, a quarter ... of their size; coordinates stay those of the file."""
@@ -64,6 +65,8 @@ class Request:
     image: ImageLike
     people: People | Callable[[LoadedImage], People | None] | None = None
     name: str = ""
+    residual_limbs: bool = True
+    """Whether to tell where limbs end and cut the body there; a video does so once for each person."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +85,7 @@ class _Prepared:
     crops: Crops | None
     points: LimbPoints | None = None
     """Of a 25-point model, in px of the full picture."""
+    residual_limbs: bool = True
 
 
 class AJAHR:
@@ -124,6 +128,7 @@ class AJAHR:
         self.estimator = Estimator(regressor, device=self.device, precision=precision, batch_size=batch_size)
         body: Body = regressor.body  # type: ignore[assignment]
         self.painter = Painter(body.data)
+        self.limb_cutter = LimbCutter(body.data)
         config = getattr(regressor, "config", None)
         self.keypoint_frame: KeypointFrame = getattr(config, "keypoint_frame", "crop")
         check_stature(stature)
@@ -257,7 +262,7 @@ class AJAHR:
         if self.keypoints is not None and len(people):
             people, points = self._find_keypoints(image, people)
         crops = cut_people(image, people, self.keypoint_frame) if len(people) else None
-        return _Prepared(name, image, people, crops, points)
+        return _Prepared(name, image, people, crops, points, request.residual_limbs)
 
     def camera(self, size: tuple[int, int]) -> Camera:
         """Of a whole picture of (width, height)."""
@@ -327,19 +332,13 @@ class AJAHR:
             people = gather_people(
                 prepared.people, prepared.crops, estimates, camera, evidence=evidence, points=prepared.points
             )
-            people = tuple(self._with_residual_limbs(one, estimates, k) for k, one in enumerate(people))
+            if prepared.residual_limbs:
+                rafo = self.refine == "rafo"
+                people = tuple(
+                    with_residual_limbs(one, self.limb_cutter, refine=rafo, stature=self.stature)
+                    for one in people
+                )
         return ImageResult(prepared.name, people, camera, prepared.image, self.painter)
-
-    def _with_residual_limbs(self, person: Person, estimates: Estimates, row: int) -> Person:
-        head, sd = estimates.residual_lambda, estimates.residual_std
-        return with_residual_limbs(
-            person,
-            None if head is None else head[row].astype(np.float64),
-            None if sd is None else sd[row].astype(np.float64),
-            self.painter.body,
-            refine=self.refine == "rafo",
-            stature=self.stature,
-        )
 
     def _flush(self, waiting: deque[tuple[_Prepared | Failure, int]]) -> Iterator[ImageResult | Failure]:
         seen = [one for one, _ in waiting if isinstance(one, _Prepared) and one.crops is not None]

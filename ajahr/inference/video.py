@@ -1,16 +1,16 @@
 """People through a video: found frame by frame, tracked, judged once for the whole of it.
 
 A file is read twice. First every frame is predicted and people are tracked; then each track gets one limb
-status (`ajahr.inference.fusion`) and one shape (the median), frames the status contradicts are regressed
-again with the right tokenizer, short gaps are filled from boxes in between, and the overlay is drawn. A
-camera is read once: its status is what is known by then.
+status (`ajahr.inference.fusion`), one shape (the median) and one length of each residual limb, its body is cut once,
+frames the status contradicts are regressed again with the right tokenizer, short gaps are filled from boxes in
+between, and the overlay is drawn. A camera is read once: its status is what is known by then.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,121 +20,17 @@ from ajahr.geometry.cameras import Camera, crop_to_full_translation
 from ajahr.inference.ahead import in_order
 from ajahr.inference.estimator import cut_people
 from ajahr.inference.frames import VideoFile, VideoFrames
-from ajahr.inference.fusion import LimbFusion, fuse
+from ajahr.inference.fusion import LimbFusion
 from ajahr.inference.given import GivenPeople
 from ajahr.inference.people import People
 from ajahr.inference.person import Person
+from ajahr.inference.person_track import PersonTrack, Sighting
 from ajahr.inference.predictor import AJAHR, Request, as_loaded
+from ajahr.inference.residual import seen_ends
 from ajahr.inference.results import ImageResult
 from ajahr.inference.tracks import Tracker
-from ajahr.models.decision import decide_levels
 
 _DRAWERS = 2
-
-
-@dataclass(eq=False)
-class Sighting:
-    """A person in one frame. Arrays as in `Person`; 3D ones are filled when the track's status is known."""
-
-    frame: int
-    box: np.ndarray
-    score: float
-    keypoints: np.ndarray
-    probabilities: np.ndarray | None
-    """(4, 4), of this frame alone; None for a frame filled in between two sightings."""
-    amputee: bool
-    """Which tokenizer decoded the pose."""
-    pose_rotmat: np.ndarray
-    betas: np.ndarray
-    crop_camera: np.ndarray
-    centre: np.ndarray
-    side: float
-    filled: bool = False
-    from_bpac: np.ndarray | None = None
-    from_keypoints: np.ndarray | None = None
-    """(4, 4), what each witness said of this frame; `probabilities` is both together."""
-    translation: np.ndarray = field(default_factory=lambda: np.zeros(3, np.float32))
-    joints: np.ndarray = field(default_factory=lambda: np.zeros((24, 3), np.float32))
-    keypoints_3d: np.ndarray = field(default_factory=lambda: np.zeros((44, 3), np.float32))
-
-    @classmethod
-    def of(cls, frame: int, person: Person) -> Sighting:
-        return cls(
-            frame,
-            person.bbox_xyxy.copy(),
-            person.score,
-            person.keypoints.copy(),
-            None if person.limb_probabilities is None else person.limb_probabilities.copy(),
-            person.is_amputee,
-            person.pose_rotmat.copy(),
-            person.betas.copy(),
-            person.crop_camera.copy(),
-            person.crop_centre.copy(),
-            person.crop_side,
-            from_bpac=person.limbs_from_bpac,
-            from_keypoints=person.limbs_from_keypoints,
-        )
-
-
-@dataclass(eq=False)
-class PersonTrack:
-    """One person through the video."""
-
-    number: int
-    sightings: list[Sighting]
-    limb_levels: np.ndarray = field(default_factory=lambda: np.zeros(4, np.int64))
-    limb_probabilities: np.ndarray | None = None
-    """(4, 4), fused over the track."""
-    from_bpac: np.ndarray | None = None
-    from_keypoints: np.ndarray | None = None
-    """(4, 4), each witness by itself over the track."""
-    betas: np.ndarray = field(default_factory=lambda: np.zeros(10, np.float32))
-    loss_threshold: float | None = None
-    """`decide_levels`'s."""
-
-    @property
-    def is_amputee(self) -> bool:
-        return bool(self.limb_levels.any())
-
-    def settle(self) -> None:
-        """Limb status and shape from every frame."""
-        seen = [one for one in self.sightings if one.probabilities is not None]
-        if seen:
-            probabilities = np.stack([one.probabilities for one in seen])  # type: ignore[arg-type]
-            weights = np.array([max(one.score, 0.0) for one in seen])
-            self.limb_probabilities = fuse(probabilities, weights).astype(np.float32)
-            self.limb_levels = decide_levels(self.limb_probabilities, self.loss_threshold).astype(np.int64)
-        self.hear_apart()
-        self.betas = np.median([one.betas for one in self.sightings], axis=0).astype(np.float32)
-
-    def hear_apart(self) -> None:
-        """What each witness says by itself, over the track."""
-        for name in ("from_bpac", "from_keypoints"):
-            told = [
-                (getattr(s, name), max(s.score, 0.0)) for s in self.sightings if getattr(s, name) is not None
-            ]
-            if told:
-                values, weights = np.stack([v for v, _ in told]), np.array([w for _, w in told])
-                setattr(self, name, fuse(values, weights).astype(np.float32))
-
-    def fill_gaps(self, max_gap: int) -> list[Sighting]:
-        """Sightings between those at most ``max_gap`` frames apart: boxes and keypoints on straight lines."""
-        filled = []
-        for a, b in zip(self.sightings, self.sightings[1:], strict=False):
-            for frame in range(a.frame + 1, b.frame) if b.frame - a.frame <= max_gap + 1 else ():
-                t = np.float32((frame - a.frame) / (b.frame - a.frame))
-                keypoints = (1 - t) * a.keypoints + t * b.keypoints
-                keypoints[:, 2] = np.minimum(a.keypoints[:, 2], b.keypoints[:, 2])
-                box = (1 - t) * a.box + t * b.box
-                filled.append(
-                    Sighting(
-                        frame, box, min(a.score, b.score), keypoints, None, a.amputee, a.pose_rotmat,
-                        a.betas, a.crop_camera, (1 - t) * a.centre + t * b.centre,
-                        float((1 - t) * a.side + t * b.side), filled=True,
-                    )
-                )  # fmt: skip
-        self.sightings = sorted([*self.sightings, *filled], key=lambda one: one.frame)
-        return filled
 
 
 @dataclass(eq=False)
@@ -150,6 +46,8 @@ class VideoResult:
     """Numbers of frames that could not be decoded."""
     tracks: list[PersonTrack]
     overlay: Path | None = None
+    body: str = ""
+    """Name of the body that ``betas`` are of."""
 
 
 class VideoPredictor:
@@ -201,7 +99,8 @@ class VideoPredictor:
         if isinstance(source, int):
             for track in tracks:
                 track.hear_apart()
-        return VideoResult(name, self._camera, fps, self._read, self._damaged, tracks, written)
+        body = self._model.painter.body.name
+        return VideoResult(name, self._camera, fps, self._read, self._damaged, tracks, written, body)
 
     # ----------------------------------------------------------------------------------- first pass
 
@@ -225,7 +124,7 @@ class VideoPredictor:
         people = None
         if self._given is not None:
             people = self._given.of(str(index)) or People.nobody()
-        return Request(pixels, people, str(index))
+        return Request(pixels, people, str(index), residual_limbs=False)
 
     def _add(self, index: int, result: ImageResult) -> list[tuple[PersonTrack, Sighting]]:
         self._camera = result.camera
@@ -236,7 +135,8 @@ class VideoPredictor:
         for number, person in zip(numbers.tolist(), result.people, strict=True):
             threshold = self._model.estimator.loss_threshold
             track = self._tracks.setdefault(number, PersonTrack(number, [], loss_threshold=threshold))
-            track.sightings.append(Sighting.of(index, person))
+            ends = seen_ends(person, refine=self._model.refine == "rafo")
+            track.sightings.append(Sighting.of(index, person, ends))
             added.append((track, track.sightings[-1]))
         return added
 
@@ -247,6 +147,7 @@ class VideoPredictor:
         redo: defaultdict[int, list[tuple[PersonTrack, Sighting]]] = defaultdict(list)
         for track in self._tracks.values():
             track.settle()
+            track.cut(self._model.limb_cutter, self._model.stature)
             wrong = [one for one in track.sightings if one.amputee != track.is_amputee]
             for sighting in [*track.fill_gaps(self._max_gap), *wrong]:
                 redo[sighting.frame].append((track, sighting))
@@ -280,8 +181,9 @@ class VideoPredictor:
                         yield index, pixels
 
         def draw(item: tuple[int, np.ndarray]) -> np.ndarray | None:
-            people = [self._posed(track, sighting) for track, sighting in by_frame.get(item[0], ())]
-            if overlay is None:
+            drawn = overlay is not None
+            people = [self._posed(t, s, surface=drawn) for t, s in by_frame.get(item[0], ())]
+            if not drawn:
                 return None
             return self._model.painter.overlay(item[1], self._camera, people)
 
@@ -317,8 +219,12 @@ class VideoPredictor:
         sighting.pose_rotmat, sighting.crop_camera = before.pose_rotmat, before.crop_camera
         self._posed(track, sighting)
 
-    def _posed(self, track: PersonTrack, sighting: Sighting) -> Person:
-        """The person of a sighting with the track's limbs and shape; fills the sighting's 3D."""
+    def _posed(self, track: PersonTrack, sighting: Sighting, *, surface: bool = False) -> Person:
+        """The person of a sighting with the track's limbs and shape; fills the sighting's 3D.
+
+        Args:
+            surface: pose the cut surface too, where there is one.
+        """
         camera = self._camera
         translation = crop_to_full_translation(
             sighting.crop_camera[None].astype(np.float32),
@@ -339,7 +245,10 @@ class VideoPredictor:
         posed = self._body(track.betas, sighting.pose_rotmat, person.absent_joints)
         sighting.translation = translation
         sighting.joints, sighting.keypoints_3d = posed.joints, posed.keypoints_44
-        return person.with_body(posed.vertices, posed.joints, posed.keypoints_44)
+        sighting.ends = track.ends_in(posed.joints + translation)
+        person = person.with_body(posed.vertices, posed.joints, posed.keypoints_44)
+        cut = track.surface.pose(sighting.pose_rotmat) if surface and track.surface is not None else None
+        return replace(person, residual_limbs=sighting.ends, surface=cut)
 
     # ----------------------------------------------------------------------------------------- live
 
@@ -362,10 +271,12 @@ class VideoPredictor:
                         track.limb_probabilities = fusion.probabilities.astype(np.float32)
                     recent = [one.betas for one in track.sightings[-30:]]
                     track.betas = np.median(recent, axis=0).astype(np.float32)
+                    track.settle_ends(live=True)
+                    track.cut(self._model.limb_cutter, self._model.stature)
                 wrong = [(t, s) for t, s in pairs if s.amputee != t.is_amputee]
                 if wrong:
                     self._regress(pixels, wrong)
-                people = [self._posed(track, sighting) for track, sighting in pairs]
+                people = [self._posed(track, sighting, surface=file is not None) for track, sighting in pairs]
                 if file is not None:
                     file.add(self._model.painter.overlay(pixels, self._camera, people))
                 self._tick()

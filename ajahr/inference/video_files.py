@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,12 @@ import numpy as np
 
 from ajahr.anatomy import LEVEL_NAMES, LIMBS, levels_to_indices
 from ajahr.data.files import make_folder, write_atomic
-from ajahr.inference.person import chances_by_name, judgement
+from ajahr.inference.limb_ends import LimbEnd
+from ajahr.inference.person import amputation, chances_by_name, judgement
+from ajahr.inference.person_track import PersonTrack
 from ajahr.inference.results import JSON_VERSION
-from ajahr.inference.video import PersonTrack, VideoResult
+from ajahr.inference.video import VideoResult
+from ajahr.residual_limb.segments import SEGMENTS
 
 
 def track_arrays(track: PersonTrack, result: VideoResult) -> dict[str, np.ndarray]:
@@ -28,6 +32,14 @@ def track_arrays(track: PersonTrack, result: VideoResult) -> dict[str, np.ndarra
     limb_levels         (4,)          one answer for the whole track, in `ajahr.anatomy.Limb` order
     limb_probabilities  (4, 4)        fused; NaN without BPAC-Net
     frame_probabilities (n, 4, 4)     of each frame alone; NaN where there is none
+    residual_segment    (4,)          bone in which a limb ends, an index of `SEGMENTS`; -1: it does not, or it is
+                                      not known where
+    residual_lambda     (4,)          where on that bone, one answer for the whole track; NaN where -1
+    residual_lambda_sd  (4,)
+    residual_length     (4,)          m, of the bone that is left; of the body's own size unless residual_scaled
+    residual_scaled     ()            whether a stature was given
+    residual_ends_3d    (n, 4, 3)     with the translation; NaN where -1
+    frame_lambda        (n, 4)        on that bone, of each frame alone; NaN where there is none
     betas               (10,)         median over the track
     pose_rotmat         (n, 24, 3, 3) global_orient first; absent joints as regressed
     translation         (n, 3)        of the body before the whole picture's camera
@@ -57,6 +69,7 @@ def track_arrays(track: PersonTrack, result: VideoResult) -> dict[str, np.ndarra
         "frame_probabilities": stacked(
             [nothing if one.probabilities is None else one.probabilities for one in sightings]
         ),
+        **_residual_arrays(track),
         "betas": track.betas.astype(np.float32),
         "pose_rotmat": stacked([one.pose_rotmat for one in sightings]),
         "translation": translation,
@@ -69,6 +82,34 @@ def track_arrays(track: PersonTrack, result: VideoResult) -> dict[str, np.ndarra
     }
 
 
+def _residual_arrays(track: PersonTrack) -> dict[str, np.ndarray]:
+    known = track.limb_ends
+    gap = np.full(3, np.nan)
+
+    def of_limbs(value: Callable[[LimbEnd], float]) -> np.ndarray:
+        return np.array([np.nan if one is None else value(one) for one in known], np.float32)
+
+    alone = np.full((len(track.sightings), len(known)), np.nan, np.float32)
+    for row, sighting in zip(alone, track.sightings, strict=True):
+        for limb, one in enumerate(known):
+            if one is not None and sighting.seen_ends is not None:
+                k = SEGMENTS.index(one.segment)
+                if sighting.seen_ends.known[k]:
+                    row[limb] = sighting.seen_ends.ends.fraction[0, k]
+    places = [[gap if one is None else one.end for one in sighting.ends] for sighting in track.sightings]
+    return {
+        "residual_segment": np.array(
+            [-1 if one is None else SEGMENTS.index(one.segment) for one in known], np.int64
+        ),
+        "residual_lambda": of_limbs(lambda one: one.fraction),
+        "residual_lambda_sd": of_limbs(lambda one: one.sd),
+        "residual_length": of_limbs(lambda one: one.length),
+        "residual_scaled": np.array(any(one is not None and one.scaled for one in known)),
+        "residual_ends_3d": np.array(places, np.float32),
+        "frame_lambda": alone,
+    }
+
+
 def video_document(result: VideoResult, files: list[str]) -> dict[str, Any]:
     """The JSON of a video."""
     tracks = []
@@ -76,17 +117,20 @@ def video_document(result: VideoResult, files: list[str]) -> dict[str, Any]:
         limbs = {}
         for limb in LIMBS:
             level, names = int(track.limb_levels[limb]), LEVEL_NAMES[limb.is_arm]
-            limbs[limb.name.lower()] = {"status": names[level], "level": level}
+            entry: dict[str, Any] = {"status": names[level], "level": level}
             if track.limb_probabilities is not None:
-                limbs[limb.name.lower()]["probabilities"] = chances_by_name(
-                    track.limb_probabilities[limb], names
-                )
+                entry["probabilities"] = chances_by_name(track.limb_probabilities[limb], names)
             for key, told in (
                 ("from_bpac", track.from_bpac),
                 ("from_keypoints", track.from_keypoints),
                 ("fused", track.limb_probabilities),
             ):
-                limbs[limb.name.lower()][key] = judgement(told, limb, names)
+                entry[key] = judgement(told, limb, names)
+            one, fused = track.limb_ends[limb], track.ends[limb]
+            entry["amputation"] = amputation(limb, level, one)
+            if one is not None and fused is not None:  # places are each frame's, in the npz
+                entry["residual"] = {**one.facts(), "frames": fused.frames}
+            limbs[limb.name.lower()] = entry
         tracks.append(
             {
                 "number": track.number,
@@ -110,6 +154,7 @@ def video_document(result: VideoResult, files: list[str]) -> dict[str, Any]:
         "frames": result.frames,
         "damaged_frames": result.damaged,
         "focal_length": round(float(result.camera.focal_length), 3),
+        "body": result.body,
         "overlay": None if result.overlay is None else result.overlay.name,
         "tracks": tracks,
     }

@@ -1,4 +1,4 @@
-"""Counts where a surface runs through itself: pairs of its triangles that pierce each other. Exact.
+"""Where a surface runs through itself: pairs of its triangles that pierce each other (exact), and the curves they make.
 
 A pair counts when an edge of one triangle passes through the inside of the other; touching (neighbours, shared
 vertices) and lying flat upon each other do not. Signs are those of determinants in double precision where a
@@ -13,6 +13,8 @@ from typing import no_type_check
 import numpy as np
 from jaxtyping import Float, Int
 from numba import njit
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 _LEAF = 4
 _UNSURE = 2
@@ -32,14 +34,71 @@ def self_intersections(
         return np.empty((0, 2), np.int64)
     places = np.ascontiguousarray(vertices, np.float64)
     corners = np.ascontiguousarray(faces, np.int64)
-    order = _curve(places, corners)
+    order = _z_order(places, corners)
     sure, unsure = _pairs(places, corners, order)
     settled = [pair for pair in unsure if _pierce_exactly(places, corners[pair[0]], corners[pair[1]])]
     found = np.concatenate([sure, np.array(settled, np.int64).reshape(-1, 2)])
     return found[np.lexsort((found[:, 1], found[:, 0]))]
 
 
-def _curve(places: np.ndarray, corners: np.ndarray) -> np.ndarray:
+def intersection_curves(
+    vertices: Float[np.ndarray, "vertices 3"],
+    faces: Int[np.ndarray, "faces 3"],
+    pairs: Int[np.ndarray, "pairs 2"],
+) -> tuple[Float[np.ndarray, " pairs"], Int[np.ndarray, " pairs"]]:
+    """What `self_intersections` found as curves, which do not depend on how finely the surface is cut into faces.
+
+    Args:
+        pairs: of `self_intersections`.
+
+    Returns:
+        Length of the line along which each pair meets, in the unit of the vertices, and the number of the curve
+        that it is a piece of: pieces that meet at an edge are of one curve.
+    """
+    count = len(pairs)
+    if not count:
+        return np.zeros(0), np.zeros(0, np.int64)
+    places, corners = np.asarray(vertices, np.float64), np.asarray(faces, np.int64)
+    ends = np.full((count, 9, 3), np.nan)
+    hits: list[
+        tuple[np.ndarray, np.ndarray]
+    ] = []  # pairs, and the name of the point where an edge meets a face
+    vertex_count = len(places)
+    for turn in range(2):
+        face, other = pairs[:, turn], corners[pairs[:, 1 - turn]]
+        plane = places[corners[face]]
+        for k in range(3):
+            p, q = other[:, k], other[:, (k + 1) % 3]
+            here, there = places[p], places[q]
+            normal = np.cross(plane[:, 1] - plane[:, 0], plane[:, 2] - plane[:, 0])
+            above, below = (np.einsum("ij,ij->i", normal, x - plane[:, 0]) for x in (here, there))
+            way = there - here
+            sides = [
+                np.einsum("ij,ij->i", way, np.cross(plane[:, m] - here, plane[:, (m + 1) % 3] - here))
+                for m in range(3)
+            ]
+            inside = (np.stack(sides) > 0).all(0) | (np.stack(sides) < 0).all(0)
+            met = np.flatnonzero((above * below < 0) & inside)
+            ends[met, 3 * turn + k] = here[met] + (above[met] / (above[met] - below[met]))[:, None] * way[met]
+            edge = np.minimum(p, q) * vertex_count + np.maximum(p, q)
+            hits.append((met, np.stack([edge[met], face[met]], 1)))
+    # faces that share a corner meet from there on
+    for k in range(3):
+        corner = corners[pairs[:, 0], k]
+        met = np.flatnonzero((corners[pairs[:, 1]] == corner[:, None]).any(1))
+        ends[met, 6 + k] = places[corner[met]]
+        hits.append((met, np.stack([corner[met], np.full(len(met), -1)], 1)))
+    apart = np.linalg.norm(ends[:, :, None] - ends[:, None], axis=-1)
+    lengths = np.nan_to_num(apart).reshape(count, -1).max(1)
+    rows = np.concatenate([met for met, _ in hits])
+    names, points = np.unique(np.concatenate([name for _, name in hits]), axis=0, return_inverse=True)
+    graph = coo_array(
+        (np.ones(len(rows), np.int8), (rows, count + points.reshape(-1))), shape=(count + len(names),) * 2
+    )
+    return lengths, connected_components(graph, directed=False)[1][:count]
+
+
+def _z_order(places: np.ndarray, corners: np.ndarray) -> np.ndarray:
     """Faces in the order of a Z-curve through their middles, so that neighbours in space are near in the list."""
     middles = places[corners].mean(1)
     low = middles.min(0)

@@ -20,7 +20,7 @@ from ajahr.residual_limb.segments import Segment
 from ajahr.residual_limb.skin import SkinnedMesh, loops_of
 from ajahr.residual_limb.surface import ResidualLimb
 
-ShapeClass = Literal["conical", "cylindrical", "bulbous"]
+ShapeClass = Literal["conical", "cylindrical", "bulbous", "too short to tell"]
 STATURES = (0.5, 2.6)
 STEP = 0.02
 LIMITS = (
@@ -147,6 +147,8 @@ def measure(
     volume, level = _volume(mesh, end, origin, max(highest, 0.0))
     other = segment.mirrored
     intact = float(np.linalg.norm(mesh.joints[other.anchor] - mesh.joints[other.upstream]))
+    if end.clamped:  # the surface ends lower than the limb: its length is what was asked for
+        reach = max(1 - end.fraction, 0.0) * bone
     length = reach * factor
     sd = float(np.hypot(fraction_sd * bone * factor, scale_sd * length))
     return LimbMeasures(
@@ -301,7 +303,7 @@ def _all_sections(places, faces, height, normal, distances):
 def _shape(sections: tuple[Section, ...]) -> ShapeClass:
     """From the slope of the diameter over the part above the rounded end."""
     if len(sections) < 3:
-        return "cylindrical"
+        return "too short to tell"
     part = sections[1:]
     slope = np.polyfit([s.from_distal_end for s in part], [s.diameter for s in part], 1)[0]
     if slope < -_SHAPE_SLOPE / 2:

@@ -37,9 +37,9 @@ REFERENCES = {
 """What a length is measured from, and the level a clinician would take."""
 
 
-def level_of(segment: Segment, fraction: float, *, clamped: bool = False) -> str:
-    """The amputation's name: a disarticulation at either end of the bone, else through the bone."""
-    if clamped or fraction >= 1:
+def level_of(segment: Segment, fraction: float) -> str:
+    """The amputation's name: a disarticulation at either end of the bone, else through the bone, however high."""
+    if fraction >= 1:
         return _DISARTICULATION[segment.bone, True]
     if fraction <= 0:
         return _DISARTICULATION[segment.bone, False]
@@ -58,7 +58,7 @@ def rows_of(one: LimbMeasures, fraction: float) -> list[dict[str, object]]:
         )  # fmt: skip
 
     rows = [
-        row("amputation level", level_of(one.segment, fraction, clamped="clamped" in one.flags)),
+        row("amputation level", level_of(one.segment, fraction)),
         row("lambda", float(fraction)),
         row("length reference", REFERENCES[one.segment.bone]),
         row("length to contralateral segment", one.length_ratio, sd=one.length_ratio_sd),
@@ -70,7 +70,10 @@ def rows_of(one: LimbMeasures, fraction: float) -> list[dict[str, object]]:
             *(row("circumference to length", s.circumference / one.length) for s in one.sections),
         ]
     rows.append(row("length", 1000 * one.length, "mm", sd=1000 * one.length_sd))
-    rows.append(row("volume", 1e6 * one.volume, "ml", round(1000 * one.volume_level, 1), 1e6 * one.volume_sd))
+    if one.volume_level > 0:  # else the end lies where the trunk begins, and nothing was measured
+        rows.append(
+            row("volume", 1e6 * one.volume, "ml", round(1000 * one.volume_level, 1), 1e6 * one.volume_sd)
+        )
     for s in one.sections:
         at = round(1000 * s.from_distal_end, 1)
         rows.append(row("circumference", 1000 * s.circumference, "mm", at, 1000 * one.section_sd(s)))

@@ -60,16 +60,23 @@ class ResidualLimb:
     rim_height: float
     """How far the rim leaves the plane, m."""
     clamped: bool
-    """The end was asked for higher than a limb can be cut; it lies lower than asked."""
+    """The end was asked for higher than a limb can be cut; the surface ends lower than asked."""
 
     @property
     def oblique(self) -> bool:
         return self.rim_height > OBLIQUE
 
     @property
+    def disarticulated(self) -> bool:
+        """Nothing of the bone was to be left. Of a thigh or an upper arm the surface shows a little all the same."""
+        return self.fraction >= 1
+
+    @property
     def flags(self) -> tuple[str, ...]:
-        """What to tell with the result."""
-        return ("oblique_cut",) * self.oblique + ("clamped",) * self.clamped
+        """What to tell with the result: ``clamped`` is a residual limb shorter than its surface, ``disarticulation``
+        none at all."""
+        high = ("disarticulation",) if self.disarticulated else ("clamped",) * self.clamped
+        return ("oblique_cut",) * self.oblique + high
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,7 +178,7 @@ def cut_open(
     places = relaxed(piece, normal)
     result, tip, rim = _capped(mesh, piece, places, plane_point + height * normal, normal, height)
     # where the bone is gone up to its joint nothing turns with that joint any more
-    lost = mesh.descendants(segment.upstream if clamped else segment.anchor)
+    lost = mesh.descendants(segment.upstream if clamped or fraction >= 1 else segment.anchor)
     result = replace(result, absent=mesh.absent | set(lost))
     rim_height = float(np.abs((places - plane_point) @ normal).max())
     found = ResidualLimb(segment, float(fraction), tip, rim, plane_point, normal, rim_height, clamped)

@@ -12,8 +12,9 @@ from ajahr.inference.limb_points import LimbPoints
 from ajahr.inference.people import People
 from ajahr.inference.person import gather_people
 from ajahr.inference.predictor import AJAHR, as_loaded
-from ajahr.inference.residual import cut_surface
+from ajahr.inference.surfaces import cut_surface
 from ajahr.render.rasterizer import Rasterizer
+from ajahr.residual_limb.cutter import LimbCutter
 from ajahr.residual_limb.measure import measure
 from ajahr.residual_limb.segments import SEGMENTS, Segment
 
@@ -36,6 +37,7 @@ def people_like(
     length = np.full((count, 8), np.nan)
     levels = np.zeros((count, 4), np.int64)
     masks, pelvis = [], np.zeros((count, 3))
+    cutter = LimbCutter(body.data)
     for i, cuts in enumerate(ends):
         for segment in cuts:
             levels[i, segment.limb] = 2 if segment.bone in ("thigh", "upper arm") else 1
@@ -47,7 +49,7 @@ def people_like(
         absent = absent_joint_mask(levels[i])[[LDPOSE25.anchors[k] for k in range(17)]]
         points[i, :17, 2] = np.where(absent, 0, 2)
         points[i, :17][absent] = 0
-        surface = cut_surface(body.data, person.betas, person.pose_rotmat, levels[i], cuts)
+        surface = cut_surface(cutter, person.betas, person.pose_rotmat, levels[i], cuts)
         for cut in surface.ends:
             k = SEGMENTS.index(cut.segment)
             anchor, upstream = joints[cut.segment.anchor], joints[cut.segment.upstream]

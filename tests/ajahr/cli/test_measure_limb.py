@@ -80,6 +80,123 @@ def test_photograph_sheet_page_and_every_format(tmp_path: Path) -> None:
     assert "left below knee" in page and '"T-pose"' in page and "No socket" in page
 
 
+def _residual(**changes: object) -> dict[str, object]:
+    told = {
+        "segment": "left_below_knee_res",
+        "lambda": 0.35,
+        "lambda_sd": 0.05,
+        "bone_mm": 400.0,
+        "scaled": False,
+    }
+    return told | {"method": "head"} | changes
+
+
+def _with_residual(path: Path, **changes: object) -> Path:
+    """A prediction of a picture with a residual shank and a hip that is gone."""
+    document = json.loads(_prediction(path).read_text())
+    document["people"][0]["limbs"] = {
+        "left_leg": {"status": "foot", "amputation": "transtibial", "residual": _residual(**changes)},
+        "right_leg": {"status": "hip", "amputation": "hip disarticulation"},
+    }
+    path.write_text(json.dumps(document))
+    return path
+
+
+def _rows(folder: Path) -> dict[str, dict[str, str]]:
+    rows = csv.DictReader((folder / "limb.csv").read_text().splitlines())
+    return {row["quantity"]: row for row in rows if not row["from_distal_end_mm"]}
+
+
+def test_a_predicted_residual_limb_with_its_uncertainty(tmp_path: Path) -> None:
+    path = _with_residual(tmp_path / "a.json")
+    argv = ["measure", "limb", "--prediction", str(path), "--viewer", "false", "--scale_sd", "0"]
+    assert main([*argv, "--output", str(tmp_path / "plain")]) == 0
+    plain = _rows(tmp_path / "plain")
+    assert plain["lambda"]["value"] == "0.35" and "length" not in plain, "unscaled: ratios only"
+    assert float(plain["length to contralateral segment"]["sd"]) == pytest.approx(0.05, abs=1e-3)
+    assert main([*argv, "--stature", "1.8", "--output", str(tmp_path / "tall")]) == 0
+    length = _rows(tmp_path / "tall")["length"]
+    assert float(length["sd"]) / float(length["value"]) == pytest.approx(0.05 / 0.65, rel=0.02)
+    assert main([*argv, "--stature", "1.8", "--lambda_sd", "0", "--output", str(tmp_path / "sure")]) == 0
+    assert float(_rows(tmp_path / "sure")["length"]["sd"]) == 0
+
+
+def test_the_stature_of_the_prediction_scales(tmp_path: Path) -> None:
+    path = _with_residual(tmp_path / "a.json", scaled=True)
+    argv = ["measure", "limb", "--prediction", str(path), "--viewer", "false"]
+    assert main([*argv, "--output", str(tmp_path / "out")]) == 0
+    assert float(_rows(tmp_path / "out")["length"]["value"]) == pytest.approx(0.65 * 400, abs=0.5)
+
+
+def test_a_track_of_a_video(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    leg = {"status": "foot", "amputation": "transtibial", "residual": _residual(frames=9)}
+    track = {"number": 4, "betas": [0.1] * 10, "limbs": {"left_leg": leg}}
+    (tmp_path / "a.json").write_text(json.dumps({"tracks": [track]}))
+    argv = ["measure", "limb", "--prediction", str(tmp_path / "a.json"), "--viewer", "false"]
+    argv += ["--output", str(tmp_path / "out")]
+    assert main([*argv, "--person", "4"]) == 0
+    assert _rows(tmp_path / "out")["amputation level"]["value"] == "transtibial"
+    assert main(argv) == 2 and "has 1 tracks, none is number 0" in capsys.readouterr().err
+    assert main([*argv, "--person", "4", "--photo", "a.png"]) == 2
+    assert "this is a video's" in capsys.readouterr().err
+
+
+def test_a_bone_that_a_fit_has_moved_is_drawn_there(tmp_path: Path) -> None:
+    from ajahr.cli.measure_limb import _pose
+    from ajahr.inference.predicted import read_prediction
+    from ajahr.residual_limb.segments import SEGMENT
+    from ajahr.residual_limb.skin import SkinnedMesh
+    from ajahr.residual_limb.surface import cut_limb
+
+    shank = SEGMENT["left_below_knee_res"]
+    person = read_prediction(_prediction(tmp_path / "plain.json"), 0)
+    mesh = SkinnedMesh.read(None, person.betas)
+    rotmats = person.rotmats(24)
+    assert rotmats is not None and person.translation is not None
+    places = mesh.pose_joints(rotmats)[1] + person.translation
+    bone = np.linalg.norm(places[shank.anchor] - places[shank.upstream])
+    aside = places[shank.upstream] + bone * np.array([1.0, 0, 0])
+    path = _with_residual(tmp_path / "a.json", method="head+rafo", anchor_3d=aside.tolist())
+    person = read_prediction(path, 0)
+    cut = cut_limb(mesh, shank, 0.35)
+    turned = _pose(person, person.ends, cut)
+    assert turned is not None
+    moved = cut.mesh.pose_joints(turned)[1] + person.translation
+    np.testing.assert_allclose(moved[shank.anchor], aside, atol=1e-3)
+
+
+def test_a_prediction_without_residual_limbs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    document = json.loads(_with_residual(tmp_path / "a.json").read_text())
+    del document["people"][0]["limbs"]["left_leg"]["residual"]
+    (tmp_path / "b.json").write_text(json.dumps(document))
+    argv = ["measure", "limb", "--prediction"]
+    assert main([*argv, str(tmp_path / "b.json"), "--output", str(tmp_path / "out")]) == 2
+    err = capsys.readouterr().err
+    assert "tells no end" in err and "right leg hip disarticulation" in err
+    (tmp_path / "c.json").write_text(json.dumps(document | {"body": "SMPL_NEUTRAL.pkl"}))
+    assert main([*argv, str(tmp_path / "c.json"), "--output", str(tmp_path / "out")]) == 2
+    assert "give that file as --body" in capsys.readouterr().err
+    assert main(["measure", "limb", "--output", str(tmp_path / "out")]) == 2
+    assert "no end of a limb is given" in capsys.readouterr().err
+
+
+def test_a_limb_that_is_gone_is_no_short_one(tmp_path: Path) -> None:
+    words = {}
+    for fraction in ("0.97", "1.0"):
+        folder = tmp_path / fraction
+        argv = ["measure", "limb", f"left-above-knee={fraction}", "--stature", "1.7", "--viewer", "false"]
+        assert main([*argv, "--output", str(folder)]) == 0
+        rows = _rows(folder)
+        words[fraction] = rows["amputation level"]["value"]
+        assert "volume" not in rows and rows["shape"]["value"] == "too short to tell"
+        flags = json.loads((folder / "limb.json").read_text())["flags"]["left above knee"]
+        assert ("clamped" in flags) == (fraction == "0.97") and ("disarticulation" in flags) == (
+            fraction == "1.0"
+        )
+        assert float(rows["length"]["value"]) == pytest.approx(0 if fraction == "1.0" else 11, abs=3)
+    assert words == {"0.97": "transfemoral", "1.0": "hip disarticulation"}
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

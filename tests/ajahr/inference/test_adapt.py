@@ -238,8 +238,9 @@ def test_levels_of_the_regressor_are_the_ends_of_the_range(rig):
     points = LdPoints.of(np.zeros((1, 25, 3)))
     limbs = adapt(params, points, body=rig, options=AS_IT_IS).people[0].limbs
     assert (limbs[0].fit, limbs[0].fraction, limbs[0].status) == ("joint_level", 0.0, "residual")
-    assert (limbs[3].fit, limbs[3].fraction) == ("joint_level", 1.0)
-    assert limbs[3].cut is not None and "clamped" in limbs[3].cut.flags
+    assert (limbs[3].fit, limbs[3].fraction, limbs[3].status) == ("joint_level", 1.0, "disarticulated")
+    assert limbs[3].cut is not None and "disarticulation" in limbs[3].cut.flags
+    assert "clamped" not in limbs[3].cut.flags
     assert limbs[1].status == limbs[2].status == "unknown"
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ajahr.inference.fusion import LOOKS, LimbFusion, fuse
+from ajahr.inference.fusion import LOOKS, LimbFusion, fuse, fuse_fractions
 
 
 def frame(level=0, sure=0.7):
@@ -78,3 +78,31 @@ def test_live_status_changes_when_it_must():
 def test_before_the_first_frame_everything_is_intact():
     assert LimbFusion().levels.tolist() == [0, 0, 0, 0]
     assert np.allclose(LimbFusion().probabilities, 0.25)
+
+
+def test_one_lambda_is_what_it_says():
+    assert fuse_fractions(np.array([0.4]), np.array([0.05])) == pytest.approx((0.4, 0.05))
+
+
+def test_frames_that_agree_make_a_length_surer_but_not_without_end():
+    few, many = (fuse_fractions(np.full(n, 0.4), np.full(n, 0.05)) for n in (3, 1000))
+    assert few[0] == many[0] == 0.4
+    assert 0.05 > few[1] > many[1] == pytest.approx(0.05 / np.sqrt(LOOKS))
+
+
+def test_a_wrong_frame_moves_no_length_and_disagreement_is_told():
+    fractions = np.array([0.4] * 20 + [0.95])
+    middle, sd = fuse_fractions(fractions, np.full(21, 0.02))
+    assert middle == 0.4 and sd > 0.02
+    rng = np.random.default_rng(1)
+    spread = fuse_fractions(rng.normal(0.5, 0.1, 200), np.full(200, 0.01))
+    assert abs(spread[0] - 0.5) < 0.03 and 0.02 < spread[1] < 0.06
+
+
+def test_sure_frames_and_believed_ones_decide_a_length():
+    fractions = np.array([0.3, 0.6, 0.6])
+    assert fuse_fractions(fractions, np.array([0.01, 0.2, 0.2]))[0] == 0.3
+    assert fuse_fractions(fractions, np.full(3, 0.1))[0] == 0.6
+    assert fuse_fractions(fractions, np.full(3, 0.1), np.array([1.0, 0.1, 0.1]))[0] == 0.3
+    assert fuse_fractions(fractions, np.full(3, 0.1), np.zeros(3))[0] == 0.6
+    assert fuse_fractions(np.array([0.2, 0.4]), np.full(2, 0.1))[0] == pytest.approx(0.3)

@@ -6,7 +6,7 @@ import pytest
 from ajahr.anatomy import LIMBS, absent_joint_mask
 from ajahr.body.fast import FastBody
 from ajahr.geometry.rotations_np import rotvec_to_rotmat
-from ajahr.inference.meshes import COLLAPSED, LimbCutter, Mesh
+from ajahr.inference.meshes import COLLAPSED, JointCutter, Mesh
 from ajahr.render.overlay import RESIDUAL_COLOUR
 
 ONE_LIMB = [tuple(level if i == limb else 0 for i in LIMBS) for limb in LIMBS for level in (1, 2, 3)]
@@ -15,7 +15,7 @@ SEVERAL = [(3, 3, 3, 3), (1, 2, 3, 1), (0, 1, 2, 0)]
 
 @pytest.fixture(scope="module")
 def cutter(body):
-    return LimbCutter(body.weights, body.faces)
+    return JointCutter(body.weights, body.faces)
 
 
 def posed(body, levels, seed=0):
@@ -119,7 +119,7 @@ def toy(weights: dict[int, float], size: int = 7):
 
 def toy_cutter(weights, size=7):
     faces, table, vertices = toy(weights, size)
-    return LimbCutter(table, faces), vertices
+    return JointCutter(table, faces), vertices
 
 
 def test_an_open_body_stays_open_where_it_was():

@@ -11,7 +11,7 @@ from puppet import ELBOW, HIP, INTACT, Puppet, picture
 from ajahr.errors import UserError
 from ajahr.inference.pictures import caption, length_in_words
 from ajahr.inference.predictor import AJAHR
-from ajahr.inference.residual import RESIDUAL_RED, cut_surface
+from ajahr.inference.surfaces import RESIDUAL_RED
 from ajahr.residual_limb.segments import SEGMENT, SEGMENTS
 from ajahr.residual_limb.skin import topology
 
@@ -126,27 +126,3 @@ def test_a_fit_without_a_head(torch_body) -> None:
     assert end is not None and end.method == "rafo" and end.fraction == pytest.approx(0.6, abs=0.02)
     far = model.predict(picture(ELBOW, SIZE), box, with_end(model, 0.6, off=90)).people[0]
     assert far.residual_limbs == (None,) * 4 and far.surface is None, "as AJAHR has it"
-
-
-def test_a_moved_bone_takes_the_surface_along(body) -> None:
-    rotmats = np.tile(np.eye(3), (24, 1, 1))
-    levels = np.array([0, 0, 1, 0])
-    shank = SEGMENT["left_below_knee_res"]
-    straight = cut_surface(body, np.zeros(10), rotmats, levels, {shank: 0.5})
-    joints = straight.cut.pose_joints(rotmats)[1]
-    knee, bone = joints[shank.upstream], joints[shank.anchor] - joints[shank.upstream]
-    forward = np.array([0.0, 0, np.linalg.norm(bone)])
-    moved = cut_surface(body, np.zeros(10), rotmats, levels, {shank: 0.5}, {shank: knee + forward})
-    tip = straight.ends[0].tip
-    assert straight.vertices.shape == moved.vertices.shape
-    np.testing.assert_allclose(straight.vertices[tip], knee + bone / 2, atol=2e-3)
-    np.testing.assert_allclose(moved.vertices[tip], knee + forward / 2, atol=2e-3)
-
-
-def test_a_limb_lost_at_the_hip_beside_one_that_is_cut(body) -> None:
-    levels = np.array([0, 1, 3, 0])
-    surface = cut_surface(
-        body, np.zeros(10), np.tile(np.eye(3), (24, 1, 1)), levels, {SEGMENT["right_below_elbow_res"]: 0.3}
-    )
-    assert topology(surface.vertices, surface.faces).closed
-    assert len(surface.colours) == len(surface.vertices)

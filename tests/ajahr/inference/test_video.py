@@ -1,14 +1,17 @@
+import dataclasses
 import json
 
 import numpy as np
 import pytest
-from puppet import ELBOW, HIP, INTACT, RED, picture
+import torch
+from puppet import ELBOW, HIP, INTACT, RED, Puppet, picture
 
 from ajahr.inference.frames import VideoFile
 from ajahr.inference.given import GivenPeople
 from ajahr.inference.predictor import AJAHR
 from ajahr.inference.video import VideoPredictor
 from ajahr.inference.video_files import save_video_result, track_arrays
+from ajahr.residual_limb.segments import SEGMENTS
 
 SIZE = (160, 120)
 
@@ -142,6 +145,102 @@ def test_files_of_a_video(model, tmp_path):
         assert np.abs(middle - [80, 60]).max() < 25
 
 
+def _with_head(torch_body, lambdas):
+    """A puppet whose residual head says another lambda in each call of one picture."""
+
+    class Talker(Puppet):
+        def forward(self, image, bpac_keypoints=None, *, limb_levels=None):
+            if limb_levels is None:
+                said = [lambdas[(self.told + i) % len(lambdas)] for i in range(len(image))]
+                self.told += len(image)
+                output = super().forward(image, bpac_keypoints, limb_levels=limb_levels)
+                fractions = torch.tensor(said)[:, None].repeat(1, 8)
+                return dataclasses.replace(output, residual_lambda=fractions)
+            return super().forward(image, bpac_keypoints, limb_levels=limb_levels)
+
+    talker = Talker(torch_body, residual=(0.4, 0.05))
+    talker.told = 0
+    return talker
+
+
+def test_a_residual_limb_has_one_length_through_the_video(torch_body, tmp_path):
+    says = [ELBOW] * 7
+    says[2] = INTACT
+    lambdas = [0.40, 0.44, 0.42, 0.90, 0.38, 0.41, 0.43]
+    model = AJAHR(_with_head(torch_body, lambdas), device="cpu", stature=1.8, batch_size=1)
+    result = VideoPredictor(model).run(write(tmp_path / "a.mp4", says), tmp_path / "o" / "a.mp4")
+    (track,) = result.tracks
+    end = track.ends[0]
+    assert end.segment.name == "left_above_elbow_res" and end.frames == 7 and track.ends[1:] == (None,) * 3
+    assert end.fraction == pytest.approx(0.42) and 0.05 < end.sd < 0.3, "the median, and that frames differ"
+    assert {one.ends[0].length for one in track.sightings} == {track.limb_ends[0].length}
+    path = save_video_result(result, tmp_path / "o", "a")
+    (told,) = json.loads(path.read_text())["tracks"]
+    arm = told["limbs"]["left_arm"]
+    assert arm["amputation"] == "transhumeral" and told["limbs"]["left_leg"]["amputation"] is None
+    assert arm["residual"]["lambda"] == pytest.approx(0.42) and arm["residual"]["scaled"]
+    with np.load(tmp_path / "o" / told["file"]) as arrays:
+        assert arrays["residual_segment"].tolist() == [SEGMENTS.index(end.segment), -1, -1, -1]
+        assert arrays["residual_lambda"][0] == pytest.approx(0.42) and np.isnan(arrays["residual_lambda"][1])
+        np.testing.assert_allclose(arrays["frame_lambda"][:, 0], lambdas, atol=1e-6)
+        assert 1000 * arrays["residual_length"][0] == pytest.approx(arm["residual"]["length_mm"], abs=0.1)
+        joints, ends = arrays["joints_3d"], arrays["residual_ends_3d"]
+        anchor, upstream = joints[:, end.segment.anchor], joints[:, end.segment.upstream]
+        np.testing.assert_allclose(ends[:, 0], 0.58 * anchor + 0.42 * upstream, atol=1e-5)
+        assert np.isnan(ends[:, 1:]).all() and arrays["residual_scaled"]
+
+
+def test_the_cut_surface_is_drawn_in_every_frame(torch_body, tmp_path):
+    from ajahr.inference.frames import VideoFrames
+
+    says = [ELBOW] * 4
+    says[1] = INTACT
+    model = AJAHR(Puppet(torch_body, residual=(0.5, 0.05)), device="cpu")
+    result = VideoPredictor(model).run(write(tmp_path / "a.mp4", says), tmp_path / "out.mp4")
+    (track,) = result.tracks
+    with VideoFrames(result.overlay) as frames:
+        pictures = [pixels.astype(int) for _, pixels in frames]
+    for shown, sighting in zip(pictures, track.sightings, strict=True):
+        middle = (sighting.ends[0].end + sighting.joints[16] + sighting.translation) / 2
+        x, y = result.camera.project(middle[None])[0].astype(int)
+        red, green, blue = shown[y, x]
+        assert red > 1.5 * max(green, blue)
+
+
+def test_without_a_head_a_track_is_as_ajahr_has_it(model, tmp_path):
+    result = VideoPredictor(model).run(write(tmp_path / "a.mp4", [ELBOW] * 2), tmp_path / "out.mp4")
+    (track,) = result.tracks
+    assert track.limb_levels[0] == 2 and track.ends == (None,) * 4 and track.surface is None
+    arrays = track_arrays(track, result)
+    assert (arrays["residual_segment"] == -1).all() and np.isnan(arrays["residual_ends_3d"]).all()
+
+
+def test_what_cannot_be_cut_is_told_and_the_body_comes_all_the_same(torch_body, tmp_path, monkeypatch):
+    from ajahr.errors import UserError
+    from ajahr.inference import person_track
+
+    def refuse(*_):
+        raise UserError("no closed surface")
+
+    monkeypatch.setattr(person_track, "rest_surface", refuse)
+    model = AJAHR(Puppet(torch_body, residual=(0.5, 0.05)), device="cpu")
+    result = VideoPredictor(model).run(write(tmp_path / "a.mp4", [ELBOW] * 2), tmp_path / "out.mp4")
+    (track,) = result.tracks
+    assert track.surface is None and track.limb_ends[0].flags == ("not_cut: no closed surface",)
+    assert result.overlay.is_file()
+
+
+def test_a_live_length_holds_until_it_is_sure():
+    from ajahr.inference.person_track import TrackEnd, _held
+
+    segment = SEGMENTS[0]
+    before, near, far = (TrackEnd(segment, f, 0.03, "head", 5) for f in (0.40, 0.42, 0.45))
+    assert _held(near, before).fraction == 0.40 and _held(far, before).fraction == 0.45
+    assert _held(near, None) is near and _held(None, before) is None
+    other = TrackEnd(SEGMENTS[1], 0.41, 0.03, "head", 5)
+    assert _held(other, before) is other
+
+
 class FakeCamera:
     """cv2.VideoCapture of a camera: a few frames, then Ctrl-C."""
 
@@ -178,3 +277,14 @@ def test_a_camera_until_ctrl_c(puppet, tmp_path, monkeypatch, overlay):
     head = np.stack([one.pose_rotmat[15] for one in track.sightings])
     assert np.allclose(head, head[0])  # the odd frame was decoded as its person's, not as its own
     assert (tmp_path / "out.mp4").is_file() is overlay
+
+
+def test_a_camera_has_residual_limbs_too(torch_body, tmp_path, monkeypatch):
+    from ajahr.inference import frames
+
+    says = [picture(ELBOW, SIZE) for _ in range(4)]
+    monkeypatch.setattr(frames.cv2, "VideoCapture", lambda source: FakeCamera(says))
+    model = AJAHR(Puppet(torch_body, residual=(0.4, 0.05)), device="cpu")
+    (track,) = VideoPredictor(model).run(0, tmp_path / "out.mp4").tracks
+    assert track.ends[0].fraction == pytest.approx(0.4) and track.surface is not None
+    assert all(one.ends[0] is not None for one in track.sightings)

@@ -53,6 +53,28 @@ def test_vertices_faces_and_texture_are_those_of_the_slow_cut(body, cutter, seed
         assert quick.circumferences == pytest.approx([s.circumference for s in exact.sections], rel=1e-3)
 
 
+def test_the_whole_cut_body_is_the_slow_one(body, cutter):
+    betas = np.round(np.random.default_rng(8).normal(0, 0.7, 10), 6)
+    ends = {SHANK: 0.3, ARM: 0.5}
+    slow, fast = cut_limbs(SkinnedMesh.of_body(body, betas), ends), cutter.cut_body(betas, ends)
+    for name in ("vertices", "faces", "weights", "joints", "residual", "uv", "uv_faces"):
+        np.testing.assert_array_equal(getattr(fast.mesh, name), getattr(slow.mesh, name), name)
+    assert fast.mesh.carry.shape == slow.mesh.carry.shape and (fast.mesh.carry != slow.mesh.carry).nnz == 0
+    assert fast.mesh.absent == slow.mesh.absent and fast.mesh.stature == slow.mesh.stature
+    np.testing.assert_array_equal(fast.vertex_map, slow.vertex_map)
+    for one, other in zip(fast.ends, slow.ends, strict=True):
+        assert (one.segment, one.tip, one.flags) == (other.segment, other.tip, other.flags)
+
+
+def test_cuts_that_meet_and_what_is_refused(body, cutter):
+    """What the prepared way cannot do goes the long way, which manages it or says why not."""
+    high = {SEGMENT["left_above_knee_res"]: 1.0, THIGH: 1.0}
+    slow, fast = cut_limbs(SkinnedMesh.of_body(body), high), cutter.cut_body(np.zeros(10), high)
+    np.testing.assert_array_equal(fast.mesh.vertices, slow.mesh.vertices)
+    with pytest.raises(UserError, match="lambda is 0"):
+        cutter.cut_body(np.zeros(10), {SHANK: 1.5})
+
+
 def test_a_pose_with_another_limb_lost_at_a_joint_is_the_slow_one(body, cutter):
     rng = np.random.default_rng(3)
     # a body of SMPL's kind has offsets that follow the pose, and what is new takes them from its neighbours

@@ -5,9 +5,14 @@ from __future__ import annotations
 from itertools import combinations
 
 import numpy as np
+import pytest
 import trimesh
 
-from ajahr.residual_limb.intersections import _pierce_exactly, self_intersections
+from ajahr.residual_limb.intersections import (
+    _pierce_exactly,
+    intersection_curves,
+    self_intersections,
+)
 
 
 def test_twin_of_all_pairs_in_fractions() -> None:
@@ -54,3 +59,41 @@ def test_touching_is_no_piercing() -> None:
 def test_nothing_and_one_face() -> None:
     assert self_intersections(np.zeros((0, 3)), np.zeros((0, 3), int)).shape == (0, 2)
     assert self_intersections(np.eye(3), np.array([[0, 1, 2]])).shape == (0, 2)
+
+
+def _crossing_tubes(sections: int, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """A tube of radius 0.25 m that runs right through one of radius 1 m, both capped."""
+    thick = trimesh.creation.cylinder(1.0, 2.0, sections=sections)
+    thin = trimesh.creation.cylinder(0.25, 4.0, sections=sections)
+    for _ in range(rows):
+        thick, thin = thick.subdivide(), thin.subdivide()
+    turn = trimesh.transformations.rotation_matrix(np.pi / 2, [1, 0.01, 0.02])
+    thin.apply_transform(turn)
+    return (
+        np.concatenate([thick.vertices, thin.vertices]),
+        np.concatenate([thick.faces, thin.faces + len(thick.vertices)]),
+    )
+
+
+def test_curves_do_not_depend_on_how_fine_the_faces_are() -> None:
+    found = []
+    for rows in (0, 1, 2):
+        vertices, faces = _crossing_tubes(32, rows)
+        pairs = self_intersections(vertices, faces)
+        lengths, curves = intersection_curves(vertices, faces, pairs)
+        assert len(np.unique(curves)) == 2, "in on one side and out on the other"
+        found.append((len(pairs), lengths.sum()))
+    (few, length), (many, same) = found[0], found[2]
+    assert many > 2 * few and same == pytest.approx(length, rel=1e-6)
+    # the thin tube's outline twice, a little longer for the bend of the thick one
+    assert 2 * 2 * np.pi * 0.25 * 0.99 < length < 2 * 2 * np.pi * 0.25 * 1.05
+
+
+def test_a_curve_may_begin_at_a_corner_that_two_faces_share() -> None:
+    vertices = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, -1], [1, 1, 1.0]])
+    faces = np.array([[0, 1, 2], [0, 3, 4]])
+    pairs = self_intersections(vertices, faces)
+    lengths, curves = intersection_curves(vertices, faces, pairs)
+    assert pairs.tolist() == [[0, 1]] and len(curves) == 1
+    assert lengths[0] == pytest.approx(np.sqrt(0.5))
+    assert [len(x) for x in intersection_curves(vertices, faces, np.zeros((0, 2), int))] == [0, 0]

@@ -152,5 +152,8 @@ def test_rows_of_a_report(mesh: SkinnedMesh) -> None:
     facts, sections = tables_of(scaled, 0.3)
     assert len(sections[1]) == len(scaled.sections) + 1 and ("amputation level", "transtibial") in facts[1]
     assert level_of(KNEE, 0.0) == "ankle disarticulation"
-    assert level_of(SEGMENT["left_above_knee_res"], 0.95, clamped=True) == "hip disarticulation"
+    assert level_of(SEGMENT["left_above_knee_res"], 0.95) == "transfemoral", (
+        "very high, but no disarticulation"
+    )
+    assert level_of(SEGMENT["left_above_knee_res"], 1.0) == "hip disarticulation"
     assert level_of(ELBOW, 1.0) == "shoulder disarticulation"

@@ -1,48 +1,16 @@
-"""Residual length from image points: recovery, refusal, and the paper's optimiser as twin."""
+"""Residual length from image points: recovery and refusal."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from rafo_people import CAMERA, people
 
 from ajahr.errors import UserError
 from ajahr.geometry.cameras import Camera
-from ajahr.residual_limb.rafo import (
-    Gates,
-    Problem,
-    Reason,
-    Status,
-    fit_residuals,
-    minimise_lbfgs,
-    solve,
-)
+from ajahr.residual_limb.rafo import Gates, Reason, Status, fit_residuals
 from ajahr.residual_limb.segments import SEGMENTS
 from ajahr.residual_limb.skin import SkinnedMesh
-
-CAMERA = Camera.centred(1000, 1000, 1200.0)
-CHOSEN = np.array([[0, 3, 4, 7], [2, 1, 6, 5]])
-
-
-def people(mesh: SkinnedMesh, count: int, noise: float, seed: int = 0):
-    """Joints seen from all sides, lambda and points of four limbs each."""
-    from ajahr.geometry.rotations_np import rotvec_to_rotmat
-
-    rng = np.random.default_rng(seed)
-    joints = np.empty((count, 24, 3))
-    for k in range(count):
-        rotmats = rotvec_to_rotmat(rng.normal(0, 0.25, (24, 3)))
-        rotmats[0] = np.diag([1.0, -1, -1]) @ rotvec_to_rotmat(np.array([0, rng.uniform(-3, 3), 0]))
-        joints[k] = mesh.pose_joints(rotmats)[1] + (0, -0.2, 3)
-    truth = rng.uniform(0.1, 0.9, (count, 8))
-    anchor, upstream = (joints[:, [getattr(s, n) for s in SEGMENTS]] for n in ("anchor", "upstream"))
-    ends = anchor + truth[..., None] * (upstream - anchor)
-    points = np.zeros((count, 8, 3))
-    points[..., :2] = CAMERA.project(ends) + rng.normal(0, noise, (count, 8, 2))
-    rows = np.arange(count)[:, None]
-    points[rows, CHOSEN[np.arange(count) % 2], 2] = 1
-    return joints, points, truth
 
 
 def seen_px(joints: np.ndarray) -> np.ndarray:
@@ -86,18 +54,12 @@ def test_points_off_the_limb_are_refused(mesh: SkinnedMesh) -> None:
     assert all(reason != Reason.NONE for reason in found.reason[clear][refused])
 
 
-def test_batch_is_its_rows_and_the_papers_optimiser(mesh: SkinnedMesh) -> None:
+def test_batch_is_its_rows(mesh: SkinnedMesh) -> None:
     joints, points, _ = people(mesh, 6, 4, seed=3)
     whole = fit_residuals(joints, points, CAMERA)
     for k in range(6):
         alone = fit_residuals(joints[k : k + 1], points[k : k + 1], CAMERA)
         assert np.allclose(alone.fraction[0], whole.fraction[k], atol=1e-9, equal_nan=True)
-    rows = np.nonzero(points[..., 2])
-    anchor, upstream = (joints[:, [getattr(s, n) for s in SEGMENTS]][rows] for n in ("anchor", "upstream"))
-    problem = Problem.build(anchor[:8], upstream[:8], points[rows][:8, :2], CAMERA)
-    ours, theirs = solve(problem), minimise_lbfgs(problem)
-    assert np.abs(ours[1] - theirs[1]).max() < 1e-3
-    assert np.linalg.norm(ours[0] - theirs[0], axis=1).max() < 1e-3
 
 
 def test_one_camera_per_person_and_the_other_solver(mesh: SkinnedMesh) -> None:
@@ -144,31 +106,15 @@ def test_levels_are_the_ends_of_the_range(mesh: SkinnedMesh) -> None:
     assert found.status[1, 4] == Status.ACCEPTED and (found.status[1] != Status.JOINT_LEVEL).all()
 
 
-def test_gradient_and_symmetry(mesh: SkinnedMesh) -> None:
+def test_a_mirrored_person_has_the_same_ends(mesh: SkinnedMesh) -> None:
+    from ajahr.anatomy import JOINT_FLIP
+
     joints, points, _ = people(mesh, 4, 5, seed=4)
-    rows = np.nonzero(points[..., 2])
-    anchor, upstream = (joints[:, [getattr(s, n) for s in SEGMENTS]][rows] for n in ("anchor", "upstream"))
-    for camera in (CAMERA, CAMERA.weak(3.0)):
-        problem = Problem.build(anchor, upstream, points[rows][:, :2], camera)
-        q = problem.start + 0.1
-        _, jacobian = problem.residuals(q)
-        for k in range(4):
-            step = np.zeros(4)
-            step[k] = 1e-6
-            slope = (problem.residuals(q + step)[0] - problem.residuals(q - step)[0]) / 2e-6
-            assert np.allclose(slope, jacobian[..., k], rtol=1e-5, atol=1e-4)
     found = fit_residuals(joints, points, CAMERA)
     flip = [SEGMENTS.index(s.mirrored) for s in SEGMENTS]
     mirror = np.array([1000.0, 0, 0]) + points * (-1, 1, 1)
-    from ajahr.anatomy import JOINT_FLIP
-
     other = fit_residuals((joints * (-1, 1, 1))[:, list(JOINT_FLIP)], mirror[:, flip], CAMERA)
     assert np.allclose(other.fraction[:, flip], found.fraction, atol=1e-6, equal_nan=True)
-    # a stiff anchor stays where it was
-    stiff = replace(
-        Problem.build(anchor, upstream, points[rows][:, :2], CAMERA), alpha=np.full(len(anchor), 1e12)
-    )
-    assert np.abs(solve(stiff)[0] - anchor).max() < 1e-4
 
 
 def test_bad_input_is_told(mesh: SkinnedMesh) -> None:

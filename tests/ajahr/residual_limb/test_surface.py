@@ -25,7 +25,7 @@ def test_laws_over_lengths_and_poses(mesh: SkinnedMesh, segment: Segment) -> Non
         cut = cut_limb(mesh, segment, fraction)
         end, found = cut.ends[0], cut.mesh.topology
         assert found.closed and found.euler_number == mesh.topology.euler_number
-        assert 0 < found.volume < volume or ("clamped" in end.flags and found.volume <= volume * (1 + 1e-4))
+        assert 0 < found.volume < volume or (end.clamped and found.volume <= volume * (1 + 1e-4))
         volume = found.volume
         asked = mesh.joints[segment.anchor] * (1 - fraction) + mesh.joints[segment.upstream] * fraction
         if not end.clamped:
@@ -60,9 +60,9 @@ def test_smplx_rig(smplx_mesh: SkinnedMesh, name: str) -> None:
 
 def test_high_cuts_are_flagged_and_the_trunk_stays(mesh: SkinnedMesh) -> None:
     other = mesh.weights[:, mesh.descendants(SEGMENT["left_above_knee_res"].upstream)].sum(1)
-    for fraction, flags in ((0.75, ("oblique_cut",)), (1.0, ("oblique_cut", "clamped"))):
+    for fraction, more in ((0.75, ()), (0.95, ("clamped",)), (1.0, ("disarticulation",))):
         cut = cut_limb(mesh, SEGMENT["right_above_knee_res"], fraction)
-        assert cut.ends[0].flags == flags and cut.ends[0].rim_height > 0.002
+        assert cut.ends[0].flags == ("oblique_cut", *more) and cut.ends[0].rim_height > 0.002
         assert (cut.vertex_map[other > 0.5] >= 0).all()
 
 
@@ -147,6 +147,10 @@ def test_the_end_is_stiff_and_a_lost_joint_turns_nothing(mesh: SkinnedMesh) -> N
     turned[17] = np.eye(3)
     assert np.allclose(high.mesh.pose(rotmats), high.mesh.pose(turned), atol=1e-6)
     assert not np.allclose(posed, cut.mesh.pose(turned), atol=1e-2)
+    # an elbow with no forearm left is no joint
+    gone, bent = cut_limb(mesh, SEGMENT["right_below_elbow_res"], 1.0), rotmats.copy()
+    bent[19] = np.eye(3)
+    assert np.allclose(gone.mesh.pose(rotmats), gone.mesh.pose(bent), atol=1e-6)
 
 
 def test_a_cut_does_not_depend_on_the_cuts_before_it(mesh):
