@@ -2,8 +2,8 @@
 
     python scripts/calibrate_keypoints.py --weights weights/keypoints25 --data data/small/val
 
-Fits `LimbCalibration` on every second pair of people (twins stand side by side) and says on the others how well status is told and how honest its
-probabilities are. For angles: scripts/check_hka.py --store true.
+Fits `LimbCalibration` on every second pair of people (twins stand side by side) and says on the others how well
+status is told and how honest its probabilities are. For angles: scripts/check_hka.py --store true.
 """
 
 from __future__ import annotations

@@ -23,7 +23,8 @@ class PredictConfig:
             else ``whole``.
         keypoints: 2D keypoints for BPAC-Net: a folder of a 25-point model of this project, which also judges the
             limbs and finds their ends, a ViTPose folder, a JSON file, ``none``, or ``auto``: those of the people's
-            JSON, else a folder keypoints* or vitpose* among the data root's checkpoints, else none.
+            JSON, else a folder keypoints* or vitpose* among the data root's checkpoints, else the model that comes
+            with the package's weights, else none.
         fusion: How much BPAC-Net and the 25 points are believed about limbs: weights on their log odds.
         body: The SMPL file that the weights were trained with; the embedded body when left out.
         mesh: Format of the meshes, or ``none``.

@@ -42,7 +42,7 @@ from ajahr.inference.person import LimbEvidence, gather_people
 from ajahr.inference.pictures import Painter
 from ajahr.inference.residual import check_stature, with_residual_limbs
 from ajahr.inference.results import ImageResult
-from ajahr.inference.shipped import find_keypoints, find_weights
+from ajahr.inference.shipped import companion, find_keypoints, find_weights
 from ajahr.keypoints.limb_status import FusionWeights, fuse_status
 from ajahr.models.decision import decide_levels
 from ajahr.models.pretrained import load_pretrained
@@ -143,7 +143,7 @@ class AJAHR:
         weights: str | Path = "tiny",
         *,
         people: str | Path | Detector | None = None,
-        keypoints: str | Path | KeypointFinder | LimbPointFinder | None = None,
+        keypoints: str | Path | KeypointFinder | LimbPointFinder | None = "auto",
         body: str | Path | None = None,
         device: str = "auto",
         precision: Precision = "fp32",
@@ -159,7 +159,7 @@ class AJAHR:
                 `ajahr.models.pretrained.save_pretrained`.
             people: an ultralytics YOLO checkpoint, or any detector.
             keypoints: a folder of this project's 25-point model, a ViTPose folder as transformers saves it, or any
-                finder.
+                finder; ``auto``, the 25-point model that comes with weights of the package; None for none.
             body: the SMPL file the weights were trained with; the embedded body when None.
 
         Raises:
@@ -171,6 +171,8 @@ class AJAHR:
             from ajahr.inference.yolo import YoloDetector
 
             people = YoloDetector(Path(people), device=device)
+        if keypoints == "auto":
+            keypoints = companion(weights)
         if isinstance(keypoints, str | Path):
             keypoints = find_keypoints(keypoints, device=device)
         return cls(

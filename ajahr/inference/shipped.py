@@ -51,3 +51,10 @@ def find_weights(weights: str | Path) -> Path:
             "import published ones (ajahr import-weights), and give their folder"
         )
     raise UserError(f"{weights}: no such weights; give a folder of trained or imported weights")
+
+
+def companion(weights: str | Path) -> Path | None:
+    """The 25-point model that comes with weights of the package; None for any other weights."""
+    folder = find_weights(weights)
+    beside = folder.with_name(f"{folder.name}-keypoints")
+    return beside if folder.parent == SHIPPED_WEIGHTS and beside.is_dir() else None

@@ -20,7 +20,7 @@ from ajahr.inference.limb_points import LimbPointFinder
 from ajahr.inference.people import Detector, KeypointFinder, People, match_keypoints
 from ajahr.inference.predict_config import PredictConfig
 from ajahr.inference.predictor import AJAHR
-from ajahr.inference.shipped import find_keypoints, find_weights, keypoint_folder
+from ajahr.inference.shipped import companion, find_keypoints, find_weights, keypoint_folder
 from ajahr.inference.sources import Picture
 from ajahr.models.pretrained import load_pretrained
 
@@ -158,9 +158,11 @@ def _finder(config: PredictConfig, device: str) -> tuple[Path, KeypointFinder | 
     if config.keypoints == "auto":
         root = data_root() / "checkpoints"
         found = [*sorted(root.glob("keypoints*/config.json")), *sorted(root.glob("vitpose*/config.json"))]
-        if not found:
+        beside = companion(config.weights)
+        if not found and beside is None:
             return None
-        path = found[0].parent
+        path = found[0].parent if found else beside
+        assert path is not None
     return path, find_keypoints(path, device=device)
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, overload
 
 import numpy as np
-import torch
-
-Levels = TypeVar("Levels", np.ndarray, torch.Tensor)
+from torch import Tensor
 
 
-def decide_levels(probabilities: Levels, threshold: float | torch.Tensor | None = None) -> Levels:
+@overload
+def decide_levels(probabilities: np.ndarray, threshold: float | None = None) -> np.ndarray: ...
+@overload
+def decide_levels(probabilities: Tensor, threshold: float | Tensor | None = None) -> Tensor: ...
+def decide_levels(probabilities: Any, threshold: Any = None) -> Any:
     """Levels of limbs, (..., levels=4) to (...).
 
     Args:
