@@ -21,6 +21,7 @@ from rich.table import Table
 
 from ajahr.cli.console import call, did_you_mean, parser_of, print_tables
 from ajahr.errors import UserError
+from ajahr.inference.external import pick_device
 from ajahr.keypoints.config import BACKBONES, KeypointConfig
 from ajahr.keypoints.counts import count
 from ajahr.keypoints.crops import INPUT_SIZE
@@ -79,8 +80,7 @@ def keypoints(
             raise UserError(f"'{name}' is no backbone{did_you_mean(name, known)}")
     if min(batch, repeats, threads) < 1:
         raise UserError("batch, repeats and threads are at least 1")
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise UserError("there is no GPU here that PyTorch can use; set device to cpu")
+    device = pick_device(device)
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     rows = []

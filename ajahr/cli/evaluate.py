@@ -14,15 +14,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from ajahr.cli import evaluate_hmr, evaluate_keypoints, evaluate_residual
 from ajahr.cli.console import call, did_you_mean, parser_of, print_tables
 from ajahr.cli.fit import run_job
+from ajahr.data.files import make_folder
 from ajahr.errors import UserError
 from ajahr.evaluation.table_c import Entry, sections, write_reports
 from ajahr.evaluation.tables import rich_tables
 from ajahr.evaluation.tokenizer import evaluate_banks, load_tokenizer
+from ajahr.inference.external import pick_device
 from ajahr.training.pose_mesh import PoseMesh
 from tokenizer.banks import PoseBank, open_bank
 from tokenizer.config import TokenizerConfig
@@ -83,16 +83,17 @@ def tokenizer(
         body: An SMPL-format file; None for the embedded body.
         batch_size: Poses at once.
         limit: Poses per file, spread evenly over it; None for all.
-        device: "cpu" or "cuda"; None for a GPU if there is one.
+        device: cpu, cuda, cuda:1 ...; a GPU if there is one when left out.
     """
     if not bank:
         raise UserError("no bank; give --bank NAME=FILE, for instance one that ajahr prepare made")
     if not checkpoints and sweep is None:
         raise UserError("nothing to evaluate; give --checkpoints, or a sweep by --config")
-    banks = _open_banks(bank)  # before anything is trained
+    on = pick_device(device)  # all of it before anything is trained or measured
+    banks = _open_banks(bank)
+    make_folder(output)
     paths = [*(checkpoints or []), *(_trained(sweep, output) if sweep else [])]
     names = _names(paths)
-    on = device or ("cuda" if torch.cuda.is_available() else "cpu")
     mesh = PoseMesh(body).to(on)
     entries = []
     for name, path in zip(names, paths, strict=True):

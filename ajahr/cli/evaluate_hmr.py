@@ -14,6 +14,7 @@ import torch
 from ajahr.body.body import Body
 from ajahr.body.data import load_body
 from ajahr.cli.console import call, parser_of, print_tables
+from ajahr.data.files import make_folder
 from ajahr.errors import UserError
 from ajahr.evaluation.benchmarks import Dataset, open_benchmark
 from ajahr.evaluation.confusion_picture import draw_confusion
@@ -24,6 +25,7 @@ from ajahr.evaluation.measured import Measured
 from ajahr.evaluation.protocols import Keypoints, LabelsFrom, Protocol, Removal
 from ajahr.evaluation.run import BATCH_SIZE, TrueBodies, evaluate, load_regressor, passes
 from ajahr.evaluation.tables import rich_tables
+from ajahr.inference.external import pick_device
 from ajahr.inference.shipped import find_weights
 from ajahr.progress import Progress
 
@@ -64,7 +66,7 @@ def hmr(
         batch_size: People at once.
         workers: Processes that read; 0 reads in this one.
         limit: People per dataset, spread evenly: for a look, not for a number.
-        device: "cpu" or "cuda"; None for a GPU if there is one.
+        device: cpu, cuda, cuda:1 ...; a GPU if there is one when left out.
     """
     if not models:
         raise UserError("nothing to evaluate; give --models with one folder of weights or several")
@@ -75,7 +77,7 @@ def hmr(
             raise UserError(f"{name} is {value}; give {least} or more")
     if limit is not None and limit < 1:
         raise UserError(f"limit is {limit}; give 1 or more, or leave it out")
-    on = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    on = pick_device(device)
     pictures = _pictures(images or [])
     opened = [
         open_benchmark(
@@ -90,7 +92,9 @@ def hmr(
     called = names(paths)
     _distinct(called, "models", "each may be given once")
     true_bodies = TrueBodies(bodies, on)
-    loaded = [load_regressor(path, Body(load_body(bodies))) for path in paths]  # refused before hours of work
+    # refused before hours of work
+    loaded = [load_regressor(path, Body(load_body(bodies))) for path in paths]
+    make_folder(output)
     results: list[Measured] = []
     drawn: dict[tuple[str, str], list[Case]] = {}
     progress = Progress()

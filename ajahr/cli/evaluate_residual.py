@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from ajahr.cli.console import call, parser_of, print_tables
+from ajahr.data.files import make_folder
 from ajahr.data.readers.progait import read_progait
 from ajahr.data.readers.residual_people import ResidualPeople, read_limbloss, read_residual_shards
 from ajahr.errors import UserError
@@ -78,6 +79,7 @@ def residual(
     paths = [find_weights(model) for model in models]
     loaded = [AJAHR.from_pretrained(path, body=body, device=device) for path in paths]
     finder = None if keypoints is None else Keypoints25(keypoint_folder(keypoints), device=loaded[0].device)
+    make_folder(output)  # refused before hours of work
     results: list[ResidualMeasured] = []
     progress = Progress()
     for name, model in zip(names(paths), loaded, strict=True):

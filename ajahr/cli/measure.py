@@ -220,7 +220,8 @@ def _model(
     from ajahr.keypoints.predictor import KeypointPredictor
 
     assert weights is not None
-    predictor = KeypointPredictor(load_keypoints(weights), device=pick_device(device), flip_test=flip_test)
+    device = pick_device(device)
+    predictor = KeypointPredictor(load_keypoints(weights), device=device, flip_test=flip_test)
     boxes = _boxes(people, device)
 
     def find(picture: Path, pixels: np.ndarray) -> list[_Person]:

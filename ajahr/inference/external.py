@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -81,15 +82,21 @@ def load_state(file: WeightsFile, path: Path) -> dict[str, Any]:
     return state
 
 
-def pick_device(name: str, key: str = "device") -> str:
-    """``cuda`` or ``cpu``; ``auto`` takes a GPU where there is one. ``key`` names the option in errors.
+def pick_device(name: str | None, key: str = "device") -> str:
+    """``cpu``, ``cuda``, ``cuda:1`` ...; ``auto`` or None takes a GPU where there is one. ``key`` names the option.
 
     Raises:
-        UserError: a GPU is asked for and there is none.
+        UserError: no device, or a GPU that is not there.
     """
     import torch
 
     there = torch.cuda.is_available()
-    if name == "cuda" and not there:
-        raise UserError(f"{key} is cuda but torch sees no GPU; set it to auto or cpu")
-    return "cuda" if there and name != "cpu" else "cpu"
+    if name is None or name == "auto":
+        return "cuda" if there else "cpu"
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
+        raise UserError(f"{key} is '{name}'; give auto, cpu, cuda or cuda:1")
+    if name != "cpu" and not there:
+        raise UserError(f"{key} is {name} but torch sees no GPU; set it to auto or cpu")
+    if ":" in name and int(name[5:]) >= torch.cuda.device_count():
+        raise UserError(f"{key} is {name} but torch sees {torch.cuda.device_count()} of them, counted from 0")
+    return name

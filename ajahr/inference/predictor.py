@@ -124,7 +124,7 @@ class AJAHR:
     ) -> None:
         if focal_length is not None and not focal_length > 0:
             raise UserError(f"focal_length is {focal_length}; give a positive number of pixels")
-        self.device = device if ":" in device else pick_device(device)
+        self.device = pick_device(device)
         self.estimator = Estimator(regressor, device=self.device, precision=precision, batch_size=batch_size)
         body: Body = regressor.body  # type: ignore[assignment]
         self.painter = Painter(body.data)
@@ -165,7 +165,7 @@ class AJAHR:
         Raises:
             UserError: weights, checkpoint, folder or body are missing or of another kind.
         """
-        device = device if ":" in device else pick_device(device)
+        device = pick_device(device)
         regressor = load_pretrained(find_weights(weights), Body(load_body(body)))
         if isinstance(people, str | Path):
             from ajahr.inference.yolo import YoloDetector

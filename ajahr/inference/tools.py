@@ -47,7 +47,7 @@ class Tools:
         Raises:
             UserError: something is missing or of no known kind.
         """
-        device = config.device if ":" in config.device else pick_device(config.device)
+        device = pick_device(config.device)
         weights = find_weights(config.weights)
         notes: list[str] = []
         people_file, keypoint_file = _json(config.people), _json(config.keypoints)

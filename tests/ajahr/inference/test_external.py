@@ -40,4 +40,11 @@ def test_devices(monkeypatch):
     with pytest.raises(UserError, match=r"run\.device is cuda but torch sees no GPU"):
         pick_device("cuda", "run.device")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert pick_device("auto") == "cuda" and pick_device("cpu") == "cpu"
+    assert pick_device("auto") == pick_device(None) == "cuda" and pick_device("cpu") == "cpu"
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert pick_device("cuda:1") == "cuda:1"
+    with pytest.raises(UserError, match="device is cuda:2 but torch sees 2 of them"):
+        pick_device("cuda:2")
+    for name in ("tpu", "cuda:x", "cuda1", "cpu:0"):
+        with pytest.raises(UserError, match=f"device is '{name}'; give auto, cpu, cuda or cuda:1"):
+            pick_device(name)
