@@ -25,7 +25,7 @@ from ajahr.inference.viewer import Shown, save_viewer
 from ajahr.render.contact_sheet import save_png
 from ajahr.residual_limb.export import residual_surface
 from ajahr.residual_limb.measure import LIMITS, measure, scale_of, stl_bytes
-from ajahr.residual_limb.report import csv_text, document, level_of, rows_of, tables_of
+from ajahr.residual_limb.report import csv_text, document, notes_of, rows_of, summary_of, tables_of
 from ajahr.residual_limb.segments import segment_of
 from ajahr.residual_limb.skin import SkinnedMesh
 from ajahr.residual_limb.surface import CutBody, cut_limbs
@@ -104,14 +104,7 @@ def limb(
             raise UserError("--photo goes with a picture's prediction, and this is a video's; leave it out")
         shown_photo, over = _over(photo, found_person, cut, rotmats)
     notes = {
-        one.segment.words: f"{level_of(one.segment, end.fraction)}, "
-        + (
-            f"{1000 * one.length:.0f} mm"
-            if one.scaled
-            else f"{100 * one.length_ratio:.0f} % of the other side"
-        )
-        + "".join(f", {flag}" for flag in one.flags)
-        for one, end in zip(measured, cut.ends, strict=True)
+        one.segment.words: summary_of(one, end.fraction) for one, end in zip(measured, cut.ends, strict=True)
     }
     sheet = limb_sheet(
         cut.mesh, cut.ends, rotmats=rotmats, photo=shown_photo, photo_overlay=over, notes=notes,
@@ -147,8 +140,8 @@ def limb(
         sd = f" (sd {row['sd']})" if row["sd"] not in ("", 0.0) else ""
         print(f"{row['limb']}: {row['quantity']}{at} {row['value']} {row['unit']}".rstrip() + sd)
     for one in measured:
-        for flag in one.flags:
-            print(f"{one.segment.words}: {flag}")
+        for words in notes_of(one):
+            print(f"{one.segment.words}: {words}")
     if scale is None:
         print("unscaled: ratios only; give --stature or --segment for millimetres and an STL")
     print(LIMITS)

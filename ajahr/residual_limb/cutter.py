@@ -1,8 +1,9 @@
-"""Cuts one body in many shapes, fast: what the generator renders. The numbers are `surface.cut_limbs`'s to the bit.
+"""Cuts one body in many shapes, fast: what the generator renders and what prediction cuts. The numbers are
+`surface.cut_limbs`'s to the bit.
 
 A cut concerns a limb and its surroundings, a fifth of the body, and all of that but the shape is the same for
-everybody: it is picked out once per bone. What is left out is the check that the result is closed, which is a law of
-the clipping (`clip`) and is tested over shapes, bones and lengths.
+everybody: it is picked out once per bone. A `CutShape` is without the check that the result is closed, which is a law
+of the clipping (`clip`) and is tested over shapes, bones and lengths; `LimbCutter.cut_body` makes it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from ajahr.body.fast import FastBody
 from ajahr.errors import UserError
 from ajahr.residual_limb.measure import QuickMeasures, quick_measures
 from ajahr.residual_limb.segments import Segment
-from ajahr.residual_limb.skin import SkinnedMesh, rest_joints, rest_vertices, topology
+from ajahr.residual_limb.skin import SkinnedMesh, rest_joints, rest_vertices, topology, volume_of
 from ajahr.residual_limb.surface import (
     DOME,
     CutBody,
@@ -143,6 +144,9 @@ class LimbCutter:
         Raises:
             UserError: as `surface.cut_limbs`; or two cuts meet, which only very high ones of both legs do.
         """
+        return self._shaped(rest_vertices(self.body, betas), ends, dome)
+
+    def _shaped(self, vertices: np.ndarray, ends: Mapping[Segment, float], dome: float) -> CutShape:
         if not ends:
             raise ValueError("no limb to cut")
         limbs = [segment.limb for segment in ends]
@@ -150,7 +154,6 @@ class LimbCutter:
             words = ", ".join(segment.words for segment in ends)
             raise UserError(f"a limb ends once, but two ends of one limb are given ({words}); leave one out")
         body = self.body
-        vertices = rest_vertices(body, betas)
         joints = rest_joints(self._regressor, vertices)
         stature = float(np.ptp(vertices[:, 1]))
         kept = np.ones(len(vertices), bool)
@@ -175,12 +178,11 @@ class LimbCutter:
         Raises:
             UserError: as `surface.cut_limbs`.
         """
-        body = self.body
+        body, whole = self.body, rest_vertices(self.body, betas)
         try:
-            shape = self(betas, ends)
+            shape = self._shaped(whole, ends, DOME)
         except UserError:  # the long way says what is wrong, or manages cuts that meet
             return cut_limbs(SkinnedMesh.of_body(body, betas), ends)
-        whole = rest_vertices(body, betas)
         mesh = SkinnedMesh(
             np.concatenate([whole[shape.kept], shape.added]),
             shape.faces,
@@ -196,9 +198,8 @@ class LimbCutter:
             float(np.ptp(whole[:, 1])),
         )
         found = mesh.topology
-        a, b, c = (whole[body.faces[:, k]].astype(np.float64) for k in range(3))
-        volume = float(np.einsum("ij,ij->", a, np.cross(b, c))) / 6
-        if not found.closed or found.euler_number != self._euler_number or not 0 < found.volume <= volume:
+        same = found.closed and found.euler_number == self._euler_number
+        if not same or not 0 < found.volume <= volume_of(whole, body.faces):
             return cut_limbs(SkinnedMesh.of_body(body, betas), ends)
         numbers = np.where(shape.kept, np.cumsum(shape.kept) - 1, -1)
         return CutBody(mesh, shape.ends, numbers)

@@ -9,8 +9,8 @@ the pixels a metre has (s²) and shrink where the first fit is poor, g = 1 / (1 
 term keeps a foreshortened limb from wandering.
 
 Departures from the paper: lambda is a sigmoid, not clipped (a clip stops L-BFGS at a bound); it starts from
-a scan; limbs of all people are one batch. `solve` is damped Gauss-Newton with four unknowns a limb, which
-`minimise_lbfgs`, the paper's L-BFGS with strong Wolfe, agrees with (``solver`` chooses). A wrong point, too, is
+a scan; limbs of all people are one batch. By default they are fitted by damped Gauss-Newton with four unknowns a
+limb, which the paper's L-BFGS with strong Wolfe agrees with (``solver``; `rafo_problem`). A wrong point, too, is
 reached by moving the anchor, so an anchor that moves by more than `Gates.anchor_move` of the bone is refused.
 
 Lambda stays within 0.02..0.98. Its ends, a limb that ends at a joint, are classes and not lengths: ``levels``

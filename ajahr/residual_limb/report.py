@@ -28,6 +28,13 @@ _DISARTICULATION = {
     ("shank", True): "knee disarticulation", ("thigh", True): "hip disarticulation",
     ("forearm", True): "elbow disarticulation", ("upper arm", True): "shoulder disarticulation",
 }  # fmt: skip
+FLAG_WORDS = {
+    "oblique_cut": "cut along the trunk, not across the bone",
+    "clamped": "shown longer than it is",
+    "disarticulation": "nothing of the bone is left, the picture shows a little of it",
+    "too_short_for_sections": "too short for circumferences",
+}
+"""What flags mean, for reading."""
 REFERENCES = {
     "thigh": "hip joint centre (for the ischial tuberosity or perineal level)",
     "shank": "knee joint centre (for the medial tibial plateau or mid-patellar tendon level)",
@@ -82,6 +89,20 @@ def rows_of(one: LimbMeasures, fraction: float) -> list[dict[str, object]]:
     return rows
 
 
+def notes_of(one: LimbMeasures) -> list[str]:
+    """Its flags in words."""
+    return [FLAG_WORDS.get(flag, flag) for flag in one.flags]
+
+
+def summary_of(one: LimbMeasures, fraction: float) -> str:
+    """ "transtibial, 214 mm", with what is to be told of it."""
+    level = level_of(one.segment, fraction)
+    size = (
+        f"{1000 * one.length:.0f} mm" if one.scaled else f"{100 * one.length_ratio:.0f} % of the other side"
+    )
+    return ", ".join([level, *([] if fraction >= 1 else [size]), *notes_of(one)])
+
+
 def tables_of(one: LimbMeasures, fraction: float) -> list[tuple[str, list[tuple[object, ...]]]]:
     """The same for reading: facts with their standard deviations, then one line per section."""
     facts: list[tuple[object, ...]] = []
@@ -89,7 +110,7 @@ def tables_of(one: LimbMeasures, fraction: float) -> list[tuple[str, list[tuple[
         if row["quantity"] not in ("circumference", "AP width", "ML width", "circumference to length"):
             sd = f" ± {row['sd']}" if row["sd"] not in ("", 0.0) else ""
             facts.append((row["quantity"], f"{row['value']}{sd} {row['unit']}".strip()))
-    facts += [("flag", flag) for flag in one.flags]
+    facts += [("note", words) for words in notes_of(one)]
     tables = [(one.segment.words, facts)]
     if one.scaled and one.sections:
         lines: list[tuple[object, ...]] = [("from the end, mm", "circumference", "AP", "ML")]

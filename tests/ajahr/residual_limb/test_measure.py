@@ -11,7 +11,7 @@ import trimesh
 from ajahr.errors import UserError
 from ajahr.residual_limb.export import residual_surface
 from ajahr.residual_limb.measure import measure, scale_of, stl_bytes
-from ajahr.residual_limb.report import csv_text, document, level_of, rows_of, tables_of
+from ajahr.residual_limb.report import csv_text, document, level_of, rows_of, summary_of, tables_of
 from ajahr.residual_limb.segments import SEGMENT
 from ajahr.residual_limb.skin import SkinnedMesh, topology
 from ajahr.residual_limb.surface import ResidualLimb, cut_limb
@@ -67,7 +67,14 @@ def test_a_short_limb_and_its_flag(mesh: SkinnedMesh) -> None:
     cut = cut_limb(mesh, SEGMENT["left_above_knee_res"], 0.97)
     found = measure(cut.mesh, cut.ends[0], scale=1.0)
     assert {"clamped", "oblique_cut", "too_short_for_sections"} == set(found.flags)
-    assert found.sections == () and found.volume == 0
+    assert found.sections == () and found.volume == 0 and found.shape == "too short to tell"
+    hip = SEGMENT["left_above_knee_res"]
+    bone = np.linalg.norm(mesh.joints[hip.anchor] - mesh.joints[hip.upstream])
+    assert found.length == pytest.approx(0.03 * bone, rel=1e-4), "the limb's, not the surface's"
+    assert "shown longer than it is" in summary_of(found, 0.97)
+    gone = cut_limb(mesh, hip, 1.0)
+    words = summary_of(measure(gone.mesh, gone.ends[0], scale=1.0), 1.0)
+    assert words.startswith("hip disarticulation, ") and "mm" not in words and "longer" not in words
 
 
 def test_stl_is_in_millimetres_and_closed(mesh: SkinnedMesh) -> None:
@@ -151,6 +158,8 @@ def test_rows_of_a_report(mesh: SkinnedMesh) -> None:
     assert document([scaled], rows)["scaled"] is True
     facts, sections = tables_of(scaled, 0.3)
     assert len(sections[1]) == len(scaled.sections) + 1 and ("amputation level", "transtibial") in facts[1]
+    assert summary_of(scaled, 0.3) == f"transtibial, {1000 * scaled.length:.0f} mm"
+    assert summary_of(measure(cut.mesh, cut.ends[0]), 0.3).endswith("% of the other side")
     assert level_of(KNEE, 0.0) == "ankle disarticulation"
     assert level_of(SEGMENT["left_above_knee_res"], 0.95) == "transfemoral", (
         "very high, but no disarticulation"

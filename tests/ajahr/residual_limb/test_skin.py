@@ -11,7 +11,7 @@ from ajahr.body.data import BodyData
 from ajahr.body.fast import FastBody
 from ajahr.errors import UserError
 from ajahr.geometry.rotations_np import rotvec_to_rotmat
-from ajahr.residual_limb.skin import SkinnedMesh, topology
+from ajahr.residual_limb.skin import SkinnedMesh, topology, volume_of
 
 
 def test_poses_as_the_body_does(body: BodyData) -> None:
@@ -62,3 +62,8 @@ def test_no_body_is_refused(body: BodyData, smplx_model: dict[str, np.ndarray]) 
         SkinnedMesh.build(lost, body.faces, body.weights, joints, body.parents)
     with pytest.raises(UserError, match="faces name vertices"):
         SkinnedMesh.build(body.v_template, body.faces + 9, body.weights, joints, body.parents)
+
+
+def test_volume_is_that_of_the_topology(mesh: SkinnedMesh) -> None:
+    assert volume_of(mesh.vertices, mesh.faces) == pytest.approx(mesh.topology.volume, rel=1e-9)
+    assert volume_of(mesh.vertices, mesh.faces[:, ::-1]) == pytest.approx(-mesh.topology.volume, rel=1e-9)
