@@ -13,7 +13,7 @@ from ajahr.data.files import make_folder
 from ajahr.data.readers.progait import read_progait
 from ajahr.data.readers.residual_people import ResidualPeople, read_limbloss, read_residual_shards
 from ajahr.errors import UserError
-from ajahr.evaluation.residual import evaluate_residual
+from ajahr.evaluation.residual import check_methods, evaluate_residual
 from ajahr.evaluation.residual_measured import ResidualMeasured
 from ajahr.evaluation.residual_protocol import ResidualProtocol
 from ajahr.evaluation.residual_report import sections, write_reports
@@ -79,7 +79,8 @@ def residual(
     paths = [find_weights(model) for model in models]
     loaded = [AJAHR.from_pretrained(path, body=body, device=device) for path in paths]
     finder = None if keypoints is None else Keypoints25(keypoint_folder(keypoints), device=loaded[0].device)
-    make_folder(output)  # refused before hours of work
+    check_methods(methods or (), finder is not None)
+    make_folder(output)  # what cannot be is refused before hours of work
     results: list[ResidualMeasured] = []
     progress = Progress()
     for name, model in zip(names(paths), loaded, strict=True):

@@ -81,9 +81,7 @@ def evaluate_residual(
         UserError: a method that the model or the missing finder does not allow, or a picture that cannot be read.
     """
     protocol = protocol or ResidualProtocol()
-    fits = [m for m in methods if m.endswith("rafo")]
-    if fits and finder is None:
-        raise UserError(f"{fits[0]} needs detected residual ends; give a model of 25 keypoints")
+    check_methods(methods, finder is not None)
     rows = _Rows(people, methods, protocol, model.painter.body)
     started = time.perf_counter()
     for start in range(0, len(people), batch_size):
@@ -92,6 +90,13 @@ def evaluate_residual(
         rows.add(index, persons, estimates, points, on_case)
         advance()
     return rows.results(name, time.perf_counter() - started)
+
+
+def check_methods(methods: Sequence[Method], detected: bool) -> None:
+    """UserError for a method that fits to ends where nothing detects them."""
+    fits = [m for m in methods if m.endswith("rafo")]
+    if fits and not detected:
+        raise UserError(f"{fits[0]} needs detected residual ends; give a model of 25 keypoints")
 
 
 def _predicted(

@@ -79,12 +79,14 @@ def read_hmr2_npz(
 def base_rows(columns: NpzColumns, path: Path, scale_unit: float) -> np.ndarray:
     """Names, boxes and limb levels; everything else still unknown."""
     count = columns["imgname"].size
+    if not count:
+        raise UserError(f"{path}: nobody in it; give a file with people")
     names = strings(columns, "imgname", count, path)
     keys = [f"{image}/{number}" for number, image in enumerate(names)]
     rows = empty_rows(count, keys)
     rows["key"] = [key.encode() for key in keys]
     rows["image"] = [image.encode() for image in names]
-    size = columns["scale"].size // max(count, 1)
+    size = columns["scale"].size // count
     if size not in (1, 2):
         raise UserError(f"{path}: 'scale' is {columns['scale'].shape}; expected one or two numbers a person")
     scale = np.broadcast_to(numbers(columns, "scale", (count, size), path), (count, 2)) * scale_unit

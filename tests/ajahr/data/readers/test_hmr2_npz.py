@@ -104,6 +104,12 @@ def test_into_a_batch(tmp_path):
     assert batch.keypoints_2d[..., :2].abs().max() < 1.5
 
 
+def test_nobody(tmp_path):
+    path = write(tmp_path / "a.npz", {name: array[:0] for name, array in arrays().items()})
+    with pytest.raises(UserError, match=r"a\.npz: nobody in it"):
+        read_hmr2_npz(path, tmp_path)
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
