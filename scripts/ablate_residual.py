@@ -9,6 +9,10 @@ rafo       a fit to the detected end
 head       the regressor's
 head+rafo  the fit, started from the head and held by its uncertainty; refused: the head
 
+Each on the regressor's bodies as they are, and again on bodies that were first moved onto the detected points
+(`ajahr.inference.fitted`, what `ajahr predict --refine fit` does). The aims hold the last of these against the
+midpoint on the bodies as regressed, where all start.
+
 Ends are detected by the 25-point model, never the dataset's own. ``--points labels`` shows what perfect detection
 would give, and marks everything it writes. Writes residual.md/csv/json, ablation.json (what was aimed at and whether
 it is met, with bootstrap intervals) and cases.png: best, middling and worst people, every method beside the next.
@@ -32,8 +36,10 @@ from ajahr.evaluation.residual_measured import ResidualMeasured
 from ajahr.evaluation.residual_protocol import ResidualProtocol
 from ajahr.evaluation.residual_report import sections, write_reports
 from ajahr.evaluation.tables import json_text, markdown, write_texts
+from ajahr.inference.fitted import PeopleFitter
 from ajahr.inference.limb_points import Keypoints25, LimbPoints
 from ajahr.inference.predictor import AJAHR
+from ajahr.inference.residual import LEAST_PEAK
 from ajahr.inference.shipped import find_weights, keypoint_folder
 from ajahr.progress import Progress
 from ajahr.render.compositing import composite_over
@@ -44,6 +50,8 @@ from ajahr.residual_limb.segments import SEGMENTS
 
 TRUE, SEEN, SAID = (40, 200, 80), (230, 60, 230), (255, 210, 40)
 _RESIDUAL = list(LDPOSE25.residual)
+FITTED = "fitted "
+"""Before methods on bodies that were moved onto the detected points."""
 
 
 class Labels:
@@ -63,17 +71,18 @@ class Labels:
 
 def aims(results: dict[str, ResidualMeasured]) -> list[dict[str, object]]:
     """The issue's numbers, each with what was found."""
-    base, best = results["midpoint"], results["head+rafo"]
+    base, best = results["midpoint"], results[f"{FITTED}head+rafo"]
 
     def ratio(metric: str, least: float) -> dict[str, object]:
         found = base.interval(metric).value / best.interval(metric).value
         paired = base.against(best, metric)
-        text = f"{metric}: head+rafo at least {least:g} x below the midpoint"
+        text = f"{metric}: fit and head+rafo at least {least:g} x below the midpoint"
         return _aim(text, found >= least, found, paired.difference)
 
-    def below(metric: str, other: str) -> dict[str, object]:
-        paired = results[other].against(best, metric)
-        return _aim(f"{metric}: head+rafo below {other}", paired.difference.high < 0, None, paired.difference)
+    def below(metric: str, other: str, bodies: str) -> dict[str, object]:
+        paired = results[f"{bodies}{other}"].against(results[f"{bodies}head+rafo"], metric)
+        text = f"{metric}: head+rafo below {other}, bodies {'fitted' if bodies else 'as regressed'}"
+        return _aim(text, paired.difference.high < 0, None, paired.difference)
 
     intact, silhouettes = base.against(best, "intact_px").difference, base.against(best, "miou").difference
     return [
@@ -82,8 +91,7 @@ def aims(results: dict[str, ResidualMeasured]) -> list[dict[str, object]]:
         ratio("length_mm", 2),
         _aim("intact_px: not worse than the midpoint's", not intact.low > 0, None, intact),
         _aim("miou: higher than the midpoint's", silhouettes.low > 0, None, silhouettes),
-        below("end_mm", "rafo"),
-        below("end_mm", "head"),
+        *(below("end_mm", other, bodies) for bodies in ("", FITTED) for other in ("rafo", "head")),
     ]
 
 
@@ -107,9 +115,8 @@ def by_segment(results: dict[str, ResidualMeasured]) -> list[dict[str, object]]:
 
 def chosen(results: dict[str, ResidualMeasured], count: int) -> np.ndarray:
     """People from the best to the worst by head+rafo's end, evenly spread."""
-    worst = np.nanmax(
-        np.where(np.isfinite(results["head+rafo"].end_mm), results["head+rafo"].end_mm, -1), axis=1
-    )
+    errors = results[f"{FITTED}head+rafo"].end_mm
+    worst = np.nanmax(np.where(np.isfinite(errors), errors, -1), axis=1)
     order = np.argsort(worst)
     order = order[worst[order] >= 0]
     return order[np.unique(np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int))]
@@ -136,7 +143,7 @@ def draw(case: Case, people: ResidualPeople, side: int = 320) -> np.ndarray:
     labelled = people.points[case.index, _RESIDUAL]
     for k in np.flatnonzero(labelled[:, 2] > 0):
         _ring(tile, labelled[k, :2], affine, TRUE, 9)
-        if case.detected is not None and case.detected[k, 2] >= 0.3:
+        if case.detected is not None and case.detected[k, 2] >= LEAST_PEAK:
             _ring(tile, case.detected[k, :2], affine, SEEN, 6)
         _ring(tile, case.ends_px[k], affine, SAID, 3)
     return tile
@@ -157,16 +164,23 @@ def draw_cases(
 ) -> Path:
     """Every method of some people, a row each."""
     index = chosen(results, count)
+    shown = [*METHODS, f"{FITTED}midpoint", f"{FITTED}head+rafo"]
     few = people.take(index)
     tiles: dict[tuple[int, str], np.ndarray] = {}
 
-    def keep(case: Case) -> None:
-        tiles[case.index, case.method] = draw(case, few)
+    fitter = PeopleFitter(model.painter.body)
+    for bodies in ("", FITTED):
 
-    evaluate_residual("cases", model, few, METHODS, results["joint"].protocol, finder=finder, on_case=keep)
+        def keep(case: Case, bodies: str = bodies) -> None:
+            tiles[case.index, f"{bodies}{case.method}"] = draw(case, few)
+
+        evaluate_residual(
+            "cases", model, few, METHODS, results["joint"].protocol, finder=finder,
+            fitter=fitter if bodies else None, on_case=keep,
+        )  # fmt: skip
     images, captions = [], []
     for row, who in enumerate(index):
-        for method in METHODS:
+        for method in shown:
             tile = tiles.get((row, method))
             if tile is None:
                 tile = np.full((320, 320, 3), 200, np.uint8)
@@ -175,8 +189,8 @@ def draw_cases(
             captions.append(f"{people.keys[who]}, {method}\nend {np.nanmean(error):.0f} mm off")
     return save_contact_sheet(
         path, images, captions, title="Where residual limbs end",
-        subtitle="green: true, magenta: detected, yellow: the method's; rows from the best to the worst by head+rafo",
-        cell=(320, 320), columns=len(METHODS), caption_lines=2,
+        subtitle="green: true, magenta: detected, yellow: the method's; rows from the best to the worst by the last",
+        cell=(320, 320), columns=len(shown), caption_lines=2,
     )  # fmt: skip
 
 
@@ -221,18 +235,16 @@ def run(options: argparse.Namespace) -> int:
         finder = Keypoints25(keypoint_folder(options.keypoints), device=model.device)
     protocol = ResidualProtocol().variant(labels=options.labels, segment=options.segment)
     name = options.weights.name
-    with Progress().bar("people", -(-len(people) // options.batch_size)) as advance:
-        found = evaluate_residual(
-            name,
-            model,
-            people,
-            METHODS,
-            protocol,
-            finder=finder,
-            batch_size=options.batch_size,
-            advance=advance,
-        )
-    results = {one.method: one for one in found}
+    found, results = [], {}
+    with Progress().bar("people, twice", 2 * -(-len(people) // options.batch_size)) as advance:
+        for bodies in ("", FITTED):
+            told = evaluate_residual(
+                f"{name}, {FITTED.strip()}" if bodies else name, model, people, METHODS, protocol, finder=finder,
+                fitter=PeopleFitter(model.painter.body) if bodies else None, batch_size=options.batch_size,
+                advance=advance,
+            )  # fmt: skip
+            found += told
+            results |= {f"{bodies}{one.method}": one for one in told}
     about = {
         "ajahr": version("ajahr"), "weights": str(options.weights), "dataset": str(options.dataset),
         "ends": str(options.keypoints) if options.points == "model" else "labels: a bound, no result",

@@ -24,16 +24,19 @@ from ajahr.evaluation.residual_protocol import ResidualProtocol
 from ajahr.evaluation.statistics import clusters_of
 from ajahr.geometry.cameras import Camera
 from ajahr.inference.estimator import Estimates, cut_people
+from ajahr.inference.fitted import PeopleFitter
 from ajahr.inference.limb_ends import Surface
 from ajahr.inference.limb_points import LimbPointFinder, LimbPoints
 from ajahr.inference.people import People
 from ajahr.inference.person import Person, gather_people
 from ajahr.inference.predictor import AJAHR
+from ajahr.inference.residual import LEAST_PEAK, told_ends
 from ajahr.inference.surfaces import cut_surface
 from ajahr.render.rasterizer import Rasterizer
 from ajahr.residual_limb.cutter import LimbCutter
 from ajahr.residual_limb.decide import Ends, Known, Method, decide
 from ajahr.residual_limb.measure import measure
+from ajahr.residual_limb.rafo import Gates
 from ajahr.residual_limb.segments import SEGMENTS, of_level
 
 _RESIDUAL = list(LDPOSE25.residual)
@@ -64,6 +67,7 @@ def evaluate_residual(
     protocol: ResidualProtocol | None = None,
     *,
     finder: LimbPointFinder | None = None,
+    fitter: PeopleFitter | None = None,
     batch_size: int = 16,
     advance: Callable[[], None] = lambda: None,
     on_case: Callable[[Case], None] | None = None,
@@ -74,6 +78,7 @@ def evaluate_residual(
         name: of the model, in reports.
         finder: a model of 25 keypoints: shows BPAC-Net its body points and gives the ends that fits use. Without one
             BPAC-Net sees the labelled body points, and methods that fit are refused: a fit to labels is no result.
+        fitter: moves bodies onto the detected points before limbs end anywhere; needs the finder.
         advance: called after each batch.
         on_case: gets every person by every method.
 
@@ -82,11 +87,15 @@ def evaluate_residual(
     """
     protocol = protocol or ResidualProtocol()
     check_methods(methods, finder is not None)
+    if fitter is not None and finder is None:
+        raise UserError("bodies are fitted to detected points; give a model of 25 keypoints")
     rows = _Rows(people, methods, protocol, model.painter.body)
     started = time.perf_counter()
     for start in range(0, len(people), batch_size):
         index = range(start, min(start + batch_size, len(people)))
         persons, estimates, points = _predicted(model, people, index, protocol, finder)
+        if fitter is not None:
+            persons = list(fitter(persons))
         rows.add(index, persons, estimates, points, on_case)
         advance()
     return rows.results(name, time.perf_counter() - started)
@@ -114,6 +123,7 @@ def _predicted(
         box = _enlarged(people.boxes_xyxy[i], protocol.box_scale)
         keypoints = people.points[i, : len(COCO17)].astype(np.float32)
         keypoints[:, 2] = keypoints[:, 2] > 0
+        seen = None
         if finder is not None:
             # a keypoint model adds its own margin
             tight = people.boxes_xyxy[i : i + 1].astype(np.float32) / np.float32(image.reduction)
@@ -131,7 +141,7 @@ def _predicted(
             if np.isfinite(focal)
             else model.camera(image.full_size)
         )
-        persons += gather_people(one, crops, estimates, camera, first=i)
+        persons += gather_people(one, crops, estimates, camera, first=i, points=seen)
         parts.append(estimates)
     points = None
     if found:
@@ -177,7 +187,7 @@ class _Rows:
     ) -> None:
         seen = sd = None
         if points is not None:
-            seen = np.concatenate([points.xy, points.scores[..., None]], -1)[:, _RESIDUAL].astype(np.float64)
+            seen = np.stack([told_ends(person) for person in persons])
             spread = points.sd_px[:, _RESIDUAL].astype(np.float64)
             sd = np.where(np.isfinite(spread), np.maximum(spread, 1.0), 2.0)
         joints = np.stack([p.joints + p.translation for p in persons]).astype(np.float64)
@@ -186,9 +196,10 @@ class _Rows:
             joints, [p.camera for p in persons], estimates.residual_lambda, estimates.residual_std, seen,
             2.0 if sd is None else sd,
         )  # fmt: skip
+        gates = Gates(error_of_height=0.02, least_score=LEAST_PEAK)
         masks = [self.people.load_mask(i) for i in index]
         for method in self.methods:
-            ends = decide(method, known, heights_px=heights)
+            ends = decide(method, known, gates=gates, heights_px=heights)
             for row, (i, person) in enumerate(zip(index, persons, strict=True)):
                 self._person(
                     method, i, person, ends, row, masks[row], None if seen is None else seen[row], on_case

@@ -10,6 +10,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float32, Int, UInt8
 
+from ajahr.anatomy import LDPOSE25
 from ajahr.data.ldpose import NUM_INTACT_POINTS, NUM_POINTS
 from ajahr.errors import UserError
 
@@ -41,6 +42,15 @@ class LimbPoints:
         """The same in a picture ``factor`` times as large."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return LimbPoints(**{k: v * np.float32(factor) if k in _NUMBERS else v for k, v in values.items()})
+
+    @property
+    def end_peaks(self) -> Float32[np.ndarray, "people 8"]:
+        """How sure each residual end's place is, given that there is one: scores without the chance that there is."""
+        ends = list(LDPOSE25.residual)
+        scores, presence = self.scores[:, ends], self.presence[:, ends]
+        with np.errstate(invalid="ignore"):
+            peaks = np.where(presence > 0, scores / np.maximum(presence, 1e-6), scores)
+        return np.minimum(peaks, 1).astype(np.float32)
 
     @property
     def coco(self) -> Float32[np.ndarray, "people coco17=17 3"]:

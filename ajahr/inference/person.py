@@ -76,6 +76,8 @@ class Person:
     keypoints_ldpose25: Float32[np.ndarray, "25 4"] | None = None
     """x, y, score, standard deviation (px; NaN: not known), residual-limb ends included; None without a 25-point model
     or given ends."""
+    end_peaks: Float32[np.ndarray, "segments=8"] | None = None
+    """`LimbPoints.end_peaks`; None where ends are given, or nobody looked for them."""
     residual_lambda: Float32[np.ndarray, "segments=8"] | None = None
     """Where a limb would end in each segment, by the regressor's residual head; None without one."""
     residual_std: Float32[np.ndarray, "segments=8"] | None = None
@@ -259,6 +261,7 @@ def gather_people(
         told = np.concatenate([told, np.full((*told.shape[:2], 1), np.nan, np.float32)], -1)
         sure = people.ends[..., 2:].max((1, 2)) > 0
         seen = told if seen is None else np.where(sure[:, None, None], told, seen)
+    peaks = None if points is None or given else points.end_peaks
 
     def of(values: np.ndarray | None, k: int) -> np.ndarray | None:
         return None if values is None else values[k]
@@ -284,6 +287,7 @@ def gather_people(
             limbs_from_bpac=of(evidence.from_bpac, k),
             limbs_from_keypoints=of(evidence.from_keypoints, k),
             keypoints_ldpose25=of(seen, k),
+            end_peaks=of(peaks, k),
             residual_lambda=of(estimates.residual_lambda, k),
             residual_std=of(estimates.residual_std, k),
         )

@@ -36,6 +36,7 @@ from ajahr.inference.estimator import (
     cut_people,
 )
 from ajahr.inference.external import pick_device
+from ajahr.inference.fitted import PeopleFitter
 from ajahr.inference.limb_points import LimbPointFinder, LimbPoints
 from ajahr.inference.people import Detector, KeypointFinder, People
 from ajahr.inference.person import LimbEvidence, gather_people
@@ -54,7 +55,7 @@ MAX_PIXELS = 16_000_000
 _MOST_HELD = 128_000_000
 """Pixels (bytes) of pictures that wait for a batch to fill."""
 
-Refine = Literal["none", "rafo"]
+Refine = Literal["none", "rafo", "fit"]
 ImageLike = str | Path | Image.Image | np.ndarray | LoadedImage
 
 
@@ -102,7 +103,8 @@ class AJAHR:
         batch_size: people at a time.
         focal_length: of the whole picture, px; HMR's guess (5000 / 256 times the longer side) when None.
         min_score: detections below it are left out.
-        refine: ``rafo`` fits residual limbs to the ends that a 25-point model sees, or that are given.
+        refine: ``rafo`` fits residual limbs to the ends that a 25-point model sees, or that are given; ``fit``, before
+            that, whole bodies to the keypoints (`ajahr.inference.fitted`).
         stature: of the people, m: scales lengths of residual limbs, nothing else.
     """
 
@@ -129,6 +131,7 @@ class AJAHR:
         body: Body = regressor.body  # type: ignore[assignment]
         self.painter = Painter(body.data)
         self.limb_cutter = LimbCutter(body.data)
+        self._fitter = PeopleFitter(body.data)
         config = getattr(regressor, "config", None)
         self.keypoint_frame: KeypointFrame = getattr(config, "keypoint_frame", "crop")
         check_stature(stature)
@@ -334,10 +337,12 @@ class AJAHR:
             people = gather_people(
                 prepared.people, prepared.crops, estimates, camera, evidence=evidence, points=prepared.points
             )
+            if self.refine == "fit":
+                people = self._fitter(people)
             if prepared.residual_limbs:
-                rafo = self.refine == "rafo"
+                refine = self.refine != "none"
                 people = tuple(
-                    with_residual_limbs(one, self.limb_cutter, refine=rafo, stature=self.stature)
+                    with_residual_limbs(one, self.limb_cutter, refine=refine, stature=self.stature)
                     for one in people
                 )
         return ImageResult(prepared.name, people, camera, prepared.image, self.painter)

@@ -135,7 +135,7 @@ class VideoPredictor:
         for number, person in zip(numbers.tolist(), result.people, strict=True):
             threshold = self._model.estimator.loss_threshold
             track = self._tracks.setdefault(number, PersonTrack(number, [], loss_threshold=threshold))
-            ends = seen_ends(person, refine=self._model.refine == "rafo")
+            ends = seen_ends(person, refine=self._model.refine != "none")
             track.sightings.append(Sighting.of(index, person, ends))
             added.append((track, track.sightings[-1]))
         return added

@@ -151,6 +151,7 @@ class RegressorConfig:
         residual_head: Regress where a residual limb ends between its joints (ours; no published weights have it).
         point_reader: Read the 25 points that the backbone was taught (`ajahr.models.point_reader`; needs a stem);
             the decoder starts from them, and BPAC-Net hears whether each exists (ours).
+        residual_points: A residual head hears them too, where they are read.
         rot6d: How six numbers are read as a rotation: rows (TokenHMR, AJAHR) or columns (HMR2.0).
     """
 
@@ -169,6 +170,7 @@ class RegressorConfig:
     betas_limit: float | None = None
     residual_head: bool = False
     point_reader: bool = False
+    residual_points: bool = False
 
     def __post_init__(self) -> None:
         if self.betas_limit is not None and not self.betas_limit > 0:
@@ -308,6 +310,7 @@ def _tiny() -> dict[str, Any]:
         "betas_limit": _BETAS_LIMIT,
         "residual_head": True,
         "point_reader": True,
+        "residual_points": True,
     }
 
 

@@ -93,7 +93,8 @@ class Regressor(nn.Module):
             self.residual_head = None
             if config.residual_head:
                 token_width = 0 if config.bpac is None else config.backbone.width
-                self.residual_head = ResidualHead(width, token_width)
+                hears = config.residual_points and config.point_reader
+                self.residual_head = ResidualHead(width, token_width, hears_points=hears)
             self.token_head = None
             if config.tokenizer_names:
                 codes = config.tokenizer_config(config.tokenizer_names[0]).num_codes
@@ -149,7 +150,7 @@ class Regressor(nn.Module):
         rot6d, betas, camera = self.readout(token)
         residual = None
         if self.residual_head is not None:
-            residual = self.residual_head(token, None if status is None else status.token)
+            residual = self.residual_head(token, None if status is None else status.token, points)
         code_logits = None
         if self.token_head is not None and self.switch is not None:
             code_logits = self.token_head(token)

@@ -42,3 +42,11 @@ def test_sees_both_tokens() -> None:
     token, other = torch.randn(2, 8, requires_grad=True), torch.randn(2, 4, requires_grad=True)
     head(token, other).fraction.square().sum().backward()
     assert bool(token.grad.abs().sum() > 0) and bool(other.grad.abs().sum() > 0)
+
+
+def test_a_head_that_hears_points_is_moved_by_them() -> None:
+    torch.manual_seed(0)
+    head = ResidualHead(8, 4, hears_points=True)
+    token, other, points = torch.randn(2, 8), torch.randn(2, 4), torch.randn(2, 100, requires_grad=True)
+    head(token, other, points).fraction.square().sum().backward()
+    assert bool(points.grad.abs().sum() > 0)
