@@ -102,10 +102,8 @@ class PeopleFitter:
 def fit_points(person: Person) -> Float64[np.ndarray, "25 xys=3"]:
     """Keypoints that a fit counts, score 0 for all others: those that are sure, in the picture, of what is there."""
     points = np.zeros((len(LDPOSE25), 3))
-    if person.keypoints_ldpose25 is None:
-        points[: len(COCO17)] = person.keypoints
-    else:
-        points[:] = person.keypoints_ldpose25[:, :3]
+    points[: len(COCO17)] = person.keypoints  # the given ones, where some were given
+    if person.keypoints_ldpose25 is not None:
         points[list(LDPOSE25.residual)] = told_ends(person)
     lost = np.array([person.limb_levels[s.limb] for s in SEGMENTS]) > 0
     points[list(LDPOSE25.residual), 2] *= lost  # whole limbs have none

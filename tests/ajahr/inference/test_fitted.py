@@ -52,10 +52,14 @@ def moved(model, body):
     return make
 
 
+def seen(person, points):
+    return replace(person, keypoints=points[:17, :3], keypoints_ldpose25=points)
+
+
 def test_the_body_comes_to_lie_on_its_keypoints(fitter, moved) -> None:
     person, points = moved(INTACT)
     before = np.linalg.norm(person.keypoints_2d[COCO] - points[:17, :2], axis=1)
-    (fitted,) = fitter([replace(person, keypoints_ldpose25=points)])
+    (fitted,) = fitter([seen(person, points)])
     after = np.linalg.norm(fitted.keypoints_2d[COCO] - points[:17, :2], axis=1)
     assert before.max() > 15 and after.max() < 4
     back = crop_to_full_translation(
@@ -68,7 +72,7 @@ def test_the_body_comes_to_lie_on_its_keypoints(fitter, moved) -> None:
 def test_a_limbs_end_turns_its_bone_and_what_is_lost_stays_lost(fitter, moved) -> None:
     person, points = moved(ELBOW)
     points[[7, 9], 2] = 0  # nobody sees the elbow and the wrist that are lost
-    (fitted,) = fitter([replace(person, keypoints_ldpose25=points)])
+    (fitted,) = fitter([seen(person, points)])
     assert np.array_equal(fitted.limb_levels, person.limb_levels)
     gone = person.absent_joints
     np.testing.assert_array_equal(fitted.pose_rotmat[gone], person.pose_rotmat[gone])
@@ -78,7 +82,7 @@ def test_a_limbs_end_turns_its_bone_and_what_is_lost_stays_lost(fitter, moved) -
     a, b = joints[END.upstream], joints[END.anchor]
     along, to_end = (b - a) / np.linalg.norm(b - a), points[K, :2] - a
     assert abs(along[0] * to_end[1] - along[1] * to_end[0]) < 3, "the end lies on its bone"
-    untold = replace(person, keypoints_ldpose25=np.where(np.arange(25)[:, None] == K, 0, points))
+    untold = seen(person, np.where(np.arange(25)[:, None] == K, 0, points))
     (without,) = fitter([untold])
     shoulder = JOINT["left_shoulder"]
     assert np.abs(without.pose_rotmat[shoulder] - fitted.pose_rotmat[shoulder]).max() > 0.1
@@ -87,7 +91,7 @@ def test_a_limbs_end_turns_its_bone_and_what_is_lost_stays_lost(fitter, moved) -
 def test_who_has_too_few_keypoints_stays_as_regressed(fitter, moved) -> None:
     person, points = moved(INTACT)
     points[3:, 2] = 0
-    few, many = replace(person, keypoints_ldpose25=points), replace(person, keypoints_ldpose25=moved(INTACT)[1])
+    few, many = seen(person, points), seen(person, moved(INTACT)[1])
     first, second = fitter([few, many])
     assert first is few and second is not many
     assert fitter([]) == ()
@@ -96,10 +100,10 @@ def test_who_has_too_few_keypoints_stays_as_regressed(fitter, moved) -> None:
 def test_what_a_fit_counts(moved) -> None:
     person, points = moved(INTACT)
     points[0, 2], points[1, :2], points[2, 0] = 0.1, (-5, 20), np.nan
-    counted = fit_points(replace(person, keypoints_ldpose25=points))[:, 2]
+    counted = fit_points(seen(person, points))[:, 2]
     assert not counted[[0, 1, 2]].any(), "unsure, outside the picture, not a number"
     assert (counted[3:17] > 0).all() and not counted[list(LDPOSE25.residual)].any(), "whole limbs have no ends"
-    lost = fit_points(replace(moved(ELBOW)[0], keypoints_ldpose25=points))[:, 2]
+    lost = fit_points(seen(moved(ELBOW)[0], points))[:, 2]
     assert lost[K] > 0
 
 
