@@ -7,10 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, Float32, Num, UInt8
+from jaxtyping import Float, Float32, Int64, Num, UInt8
 
-from ajahr.anatomy import BPAC_KEYPOINTS, COCO17, LDPOSE25
+from ajahr.anatomy import BPAC_KEYPOINTS, COCO17, LDPOSE25, NUM_LIMBS
+from ajahr.data.ldpose import ABOVE, BELOW, LIMB_POINTS
 
+LEAST_END = 0.3
+"""Score from which a given end says that its limb ends there."""
 MIN_SIDE = 1.0
 """A box with less than so many pixels inside the picture, across or down, shows nobody."""
 
@@ -92,6 +95,19 @@ class People:
         high = np.clip(self.boxes_xyxy[:, 2:], 0, limit)
         seen = ((high - low) >= np.minimum(MIN_SIDE, limit)).all(1)
         return self if seen.all() else self.take(np.flatnonzero(seen))
+
+    @property
+    def told_levels(self) -> Int64[np.ndarray, "people limbs=4"]:
+        """Limb levels that given ends tell: an end inside a bone is a limb that ends there. -1: not told."""
+        levels = np.full((len(self), NUM_LIMBS), -1, np.int64)
+        if self.ends is None:
+            return levels
+        for limb in range(NUM_LIMBS):
+            below, above = (LIMB_POINTS[limb, row] - len(COCO17) for row in (BELOW, ABOVE))
+            scores = self.ends[:, [below, above], 2]
+            told = scores.max(1) >= LEAST_END
+            levels[told, limb] = 1 + scores[told].argmax(1)
+        return levels
 
     @property
     def centres(self) -> Float32[np.ndarray, "people 2"]:

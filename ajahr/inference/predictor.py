@@ -18,9 +18,10 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Num, UInt8
+from jaxtyping import Float, Int, Num, UInt8
 from PIL import Image
 
+from ajahr.anatomy import NUM_LEVELS
 from ajahr.body.body import Body
 from ajahr.body.data import load_body
 from ajahr.data.images import LoadedImage, load_image
@@ -312,14 +313,19 @@ class AJAHR:
         return people.with_keypoints(keypoints), None
 
     def _estimate(self, prepared: list[_Prepared]) -> tuple[Estimates, LimbEvidence]:
-        """Of the people of all pictures together. Whom the 25 points judge otherwise is regressed again."""
+        """Of the people of all pictures together. Whom the 25 points judge otherwise is regressed again.
+
+        Given ends of residual limbs are the last word on their limbs.
+        """
         crops = Crops.joined([one.crops for one in prepared if one.crops is not None])
-        estimates = self.estimator(crops)
+        given = np.concatenate([one.people.told_levels for one in prepared])
+        estimates = self.estimator(crops, given if (given >= 0).any() else None)
         told = [None if one.points is None else one.points.limb_probabilities for one in prepared]
         if any(one is None for one in told):
-            return estimates, LimbEvidence(estimates.limb_probabilities, None, estimates.limb_probabilities)
+            fused = certain(estimates.limb_probabilities, given)
+            return estimates, LimbEvidence(estimates.limb_probabilities, None, fused)
         keypoints = np.concatenate([one for one in told if one is not None])
-        fused = fuse_status(estimates.limb_probabilities, keypoints, self.fusion)
+        fused = certain(fuse_status(estimates.limb_probabilities, keypoints, self.fusion), given)
         assert fused is not None
         levels = decide_levels(fused, self.estimator.loss_threshold)
         changed = np.flatnonzero((levels != estimates.limb_levels).any(1))
@@ -374,6 +380,16 @@ class AJAHR:
 
         wanted = (one if isinstance(one, Request) else Request(one) for one in requests)
         yield from in_order(attempt, wanted, ahead=ahead)
+
+
+def certain(
+    probabilities: Float[np.ndarray, "people limbs=4 levels=4"] | None, given: Int[np.ndarray, "people limbs=4"]
+) -> Float[np.ndarray, "people limbs=4 levels=4"] | None:
+    """Probabilities in which given levels (-1: none) are sure."""
+    if probabilities is None or not (given >= 0).any():
+        return probabilities
+    sure = np.eye(NUM_LEVELS, dtype=np.float32)[given.clip(min=0)]
+    return np.where((given >= 0)[..., None], sure, probabilities).astype(probabilities.dtype)
 
 
 def as_loaded(pixels: UInt8[np.ndarray, "height width 3"]) -> LoadedImage:

@@ -133,3 +133,15 @@ def test_predict_fits_when_asked(puppet, moved) -> None:
     assert error(plain) == pytest.approx(
         float(np.linalg.norm(person.keypoints_2d[COCO] - points[:17, :2], axis=1).mean()), rel=0.3
     )
+
+
+def test_a_given_end_says_that_its_limb_ends_there(puppet) -> None:
+    points = np.zeros((2, 25, 3), np.float32)
+    points[:, :17] = (100, 100, 0.5)
+    points[0, K] = (130, 110, 0.9)
+    points[1, K] = (130, 110, 0.2)  # too unsure to say anything
+    boxes = [[0, 0, *SIZE]] * 2
+    for refine in ("none", "rafo"):
+        first, second = AJAHR(puppet, device="cpu", refine=refine).predict(picture(INTACT, SIZE), boxes, points).people
+        assert first.limb_levels.tolist() == list(ELBOW) and second.limb_levels.tolist() == list(INTACT)
+        assert first.limb_probabilities[0].tolist() == [0, 0, 1, 0] and first.limbs_from_bpac[0, 0] > 0.5
