@@ -34,7 +34,25 @@ _CONFIG_KEY = "tokenizer_config"
 _STATE_PREFIX = "tokenizer."
 
 
-class TokenizerModule(pl.LightningModule):
+class FusedOptimiser(pl.LightningModule):
+    """A module whose gradients are clipped under an optimiser that `may_fuse`: Lightning refuses fused ones under any
+    mixed precision, although in bfloat16 nothing is scaled."""
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: int | float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        plugin = self.trainer.precision_plugin
+        if gradient_clip_val and isinstance(plugin, MixedPrecision) and plugin.scaler is None:
+            norm = GradClipAlgorithmType(gradient_clip_algorithm or "norm")
+            Precision.clip_gradients(plugin, optimizer, gradient_clip_val, norm)
+        else:
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+
+
+class TokenizerModule(FusedOptimiser):
     """A tokenizer in training. The defaults are the paper's (AJAHR Sec. 3.3.2 and supplementary H).
 
     Args:
@@ -192,14 +210,6 @@ class TokenizerModule(pl.LightningModule):
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: self.learning_rate_factor(step))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def configure_gradient_clipping(
-        self,
-        optimizer: torch.optim.Optimizer,
-        gradient_clip_val: int | float | None = None,
-        gradient_clip_algorithm: str | None = None,
-    ) -> None:
-        clip_gradients(self, optimizer, gradient_clip_val, gradient_clip_algorithm)
-
     def learning_rate_factor(self, step: int) -> float:
         """Warm-up times milestones: the factor on ``learning_rate`` at a step."""
         warmup = min(1.0, (step + 1) / (self.warmup_steps + 1))
@@ -224,19 +234,6 @@ def may_fuse(trainer: pl.Trainer | None) -> bool:
         return True
     plugin = trainer.precision_plugin
     return not isinstance(plugin, MixedPrecision) or plugin.scaler is None
-
-
-def clip_gradients(
-    module: pl.LightningModule, optimizer: torch.optim.Optimizer, value: float | None, algorithm: str | None
-) -> None:
-    """What ``configure_gradient_clipping`` does for optimisers that `may_fuse`: Lightning refuses fused ones under any
-    mixed precision, although in bfloat16 nothing is scaled."""
-    plugin = module.trainer.precision_plugin
-    if value and isinstance(plugin, MixedPrecision) and plugin.scaler is None:
-        norm = GradClipAlgorithmType(algorithm or "norm")
-        Precision.clip_gradients(plugin, optimizer, value, norm)
-    else:
-        module.clip_gradients(optimizer, value, algorithm)
 
 
 def load_trained(path: str | Path) -> PoseTokenizer:

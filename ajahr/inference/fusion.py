@@ -68,6 +68,9 @@ class LimbFusion:
     The evidence is `fuse`'s, of frames that fade by ``memory`` each, so that a mistaken start is got over. A
     level is given up only when another has been ahead by ``margin`` (log odds) for ``patience`` frames running,
     so that the answer does not flicker.
+
+    Args:
+        threshold: `ajahr.models.decision.decide_levels`'s, which decides here too.
     """
 
     def __init__(
@@ -76,7 +79,9 @@ class LimbFusion:
         memory: float = 0.99,
         margin: float = 1.0,
         patience: int = 3,
+        threshold: float | None = None,
     ) -> None:
+        self._threshold = threshold
         self._memory, self._margin, self._patience = memory, margin, patience
         self._frames, self._weight = 0, 0.0
         self._sum = np.zeros((NUM_LIMBS, NUM_LEVELS))
@@ -91,12 +96,13 @@ class LimbFusion:
         self._weight = self._memory * self._weight + weight
         self._sum = self._memory * self._sum + weight * _log(probabilities)
         self._evidence = _worth(self._frames) * self._sum / max(self._weight, 1e-9)
-        best = self._evidence.argmax(1)
+        standing = self._standing()
+        best = standing.argmax(1)
         if self._levels is None:
             self._levels = best.astype(np.int64)
             return
         limbs = np.arange(NUM_LIMBS)
-        lead = self._evidence[limbs, best] - self._evidence[limbs, self._levels]
+        lead = standing[limbs, best] - standing[limbs, self._levels]
         challenges = (best != self._levels) & (lead > self._margin)
         same = challenges & (best == self._challenger)
         self._ahead = np.where(same, self._ahead + 1, challenges.astype(np.int64))
@@ -104,6 +110,19 @@ class LimbFusion:
         won = self._ahead >= self._patience
         self._levels = np.where(won, best, self._levels).astype(np.int64)
         self._ahead[won], self._challenger[won] = 0, -1
+
+    def _standing(self) -> Float[np.ndarray, "limbs=4 levels=4"]:
+        """The evidence, such that the level ahead is the one that is decided for.
+
+        With a threshold, the likeliest lost level stands for all of them together, and intact for what they must beat.
+        """
+        threshold = self._threshold
+        if threshold is None or not 0 < threshold < 1:
+            return self._evidence
+        log = self._evidence - np.logaddexp.reduce(self._evidence, 1, keepdims=True)
+        lost, levels = np.logaddexp.reduce(log[:, 1:], 1, keepdims=True), log[:, 1:]
+        intact = log[:, :1] + np.log(threshold / (1 - threshold))
+        return np.concatenate([intact, lost + levels - levels.max(1, keepdims=True)], 1)
 
     @property
     def probabilities(self) -> Float[np.ndarray, "limbs=4 levels=4"]:

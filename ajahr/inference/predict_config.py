@@ -39,8 +39,8 @@ class PredictConfig:
         min_score: Detections below it are left out.
         person_class: Name of the detector's class of people, where it cannot be told.
         focal_length: Of the whole picture, px; HMR's guess when left out.
-        refine: ``rafo`` fits residual limbs to their ends as the 25-point model sees them, or as they are given; ``fit``,
-            before that, whole bodies to their keypoints (a quarter of a second a person).
+        refine: ``rafo`` fits residual limbs to their ends as the 25-point model sees them, or as they are given;
+            ``fit``, before that, whole bodies to their keypoints (a quarter of a second a person).
         stature: Of the people, m: scales lengths of residual limbs. Without it they are marked unscaled.
         max_frames: Of a video or camera.
         max_gap: Frames a person of a video may be out of sight.

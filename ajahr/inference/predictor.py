@@ -383,7 +383,8 @@ class AJAHR:
 
 
 def certain(
-    probabilities: Float[np.ndarray, "people limbs=4 levels=4"] | None, given: Int[np.ndarray, "people limbs=4"]
+    probabilities: Float[np.ndarray, "people limbs=4 levels=4"] | None,
+    given: Int[np.ndarray, "people limbs=4"],
 ) -> Float[np.ndarray, "people limbs=4 levels=4"] | None:
     """Probabilities in which given levels (-1: none) are sure."""
     if probabilities is None or not (given >= 0).any():

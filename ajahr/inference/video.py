@@ -253,7 +253,8 @@ class VideoPredictor:
     # ----------------------------------------------------------------------------------------- live
 
     def _live(self, frames: VideoFrames, overlay: Path | None, max_frames: int | None) -> Path | None:
-        fusions: defaultdict[int, LimbFusion] = defaultdict(LimbFusion)
+        threshold = self._model.estimator.loss_threshold
+        fusions = defaultdict[int, LimbFusion](lambda: LimbFusion(threshold=threshold))
         file = None if overlay is None else VideoFile(overlay, frames.fps)
         try:
             for index, pixels in frames:

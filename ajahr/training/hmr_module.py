@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import pytorch_lightning as pl
 import torch
 from jaxtyping import Int
 from torch import Tensor, nn
@@ -35,7 +34,7 @@ from ajahr.training.hmr_validation import Meter, person_errors
 from ajahr.training.loss_watch import LossWatch
 from ajahr.training.residual_validation import ResidualMeter
 from tokenizer.checkpoints import read_checkpoint
-from tokenizer.module import clip_gradients, may_fuse
+from tokenizer.module import FusedOptimiser, may_fuse
 
 _STAMP = "regressor"
 _STATE_PREFIX = "regressor."
@@ -45,7 +44,7 @@ _LOGGED = (
 )  # fmt: skip
 
 
-class HmrModule(pl.LightningModule):
+class HmrModule(FusedOptimiser):
     """A regressor in training. The defaults are the paper's (AJAHR Sec. 3.3.3 and supplementary F).
 
     BPAC-Net is trained with the rest. Its own decision chooses each person's tokenizer (Eq. 3). What takes body
@@ -247,14 +246,6 @@ class HmrModule(pl.LightningModule):
         # a plain function: what else is callable, LambdaLR would put into the checkpoint
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: self.learning_rate_factor(step))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-    def configure_gradient_clipping(
-        self,
-        optimizer: torch.optim.Optimizer,
-        gradient_clip_val: int | float | None = None,
-        gradient_clip_algorithm: str | None = None,
-    ) -> None:
-        clip_gradients(self, optimizer, gradient_clip_val, gradient_clip_algorithm)
 
     def learning_rate_factor(self, step: int) -> float:
         """Warm-up times schedule: the factor on ``learning_rate`` at a step.

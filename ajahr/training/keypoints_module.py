@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -26,6 +25,7 @@ from ajahr.keypoints.published import import_keypoints
 from ajahr.training.keypoints_data import KeypointBatch
 from tokenizer.checkpoints import read_checkpoint
 from tokenizer.errors import InputError
+from tokenizer.module import FusedOptimiser, may_fuse
 
 _CONFIG_KEY, _STATE_PREFIX = "keypoint_config", "model."
 LAYER_DECAY = {"vit_tiny": 0.9, "vit_small": 0.8, "vit_base": 0.75, "vit_large": 0.8, "vit_huge": 0.85}
@@ -56,7 +56,7 @@ class KeypointLossConfig:
     teacher_share: float = 0.7
 
 
-class KeypointModule(pl.LightningModule):
+class KeypointModule(FusedOptimiser):
     """A keypoint model in training; the defaults are ViTPose's.
 
     Args:
@@ -199,7 +199,7 @@ class KeypointModule(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         groups = parameter_groups(self.model, self.learning_rate, self.weight_decay, self.layer_decay)
-        optimizer = torch.optim.AdamW(groups, self.learning_rate)
+        optimizer = torch.optim.AdamW(groups, self.learning_rate, fused=may_fuse(self._trainer))
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: self.learning_rate_factor(step))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

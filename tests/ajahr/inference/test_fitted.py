@@ -102,7 +102,9 @@ def test_what_a_fit_counts(moved) -> None:
     points[0, 2], points[1, :2], points[2, 0] = 0.1, (-5, 20), np.nan
     counted = fit_points(seen(person, points))[:, 2]
     assert not counted[[0, 1, 2]].any(), "unsure, outside the picture, not a number"
-    assert (counted[3:17] > 0).all() and not counted[list(LDPOSE25.residual)].any(), "whole limbs have no ends"
+    assert (counted[3:17] > 0).all() and not counted[list(LDPOSE25.residual)].any(), (
+        "whole limbs have no ends"
+    )
     lost = fit_points(seen(moved(ELBOW)[0], points))[:, 2]
     assert lost[K] > 0
 
@@ -142,6 +144,8 @@ def test_a_given_end_says_that_its_limb_ends_there(puppet) -> None:
     points[1, K] = (130, 110, 0.2)  # too unsure to say anything
     boxes = [[0, 0, *SIZE]] * 2
     for refine in ("none", "rafo"):
-        first, second = AJAHR(puppet, device="cpu", refine=refine).predict(picture(INTACT, SIZE), boxes, points).people
+        first, second = (
+            AJAHR(puppet, device="cpu", refine=refine).predict(picture(INTACT, SIZE), boxes, points).people
+        )
         assert first.limb_levels.tolist() == list(ELBOW) and second.limb_levels.tolist() == list(INTACT)
         assert first.limb_probabilities[0].tolist() == [0, 0, 1, 0] and first.limbs_from_bpac[0, 0] > 0.5

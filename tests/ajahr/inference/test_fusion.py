@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from ajahr.inference.fusion import LOOKS, LimbFusion, fuse, fuse_fractions
+from ajahr.models.decision import decide_levels
 
 
 def frame(level=0, sure=0.7):
@@ -106,3 +107,19 @@ def test_sure_frames_and_believed_ones_decide_a_length():
     assert fuse_fractions(fractions, np.full(3, 0.1), np.array([1.0, 0.1, 0.1]))[0] == 0.3
     assert fuse_fractions(fractions, np.full(3, 0.1), np.zeros(3))[0] == 0.6
     assert fuse_fractions(np.array([0.2, 0.4]), np.full(2, 0.1))[0] == pytest.approx(0.3)
+
+
+def test_live_status_is_decided_by_the_threshold_that_pictures_are() -> None:
+    unsure = np.tile([0.6, 0.05, 0.3, 0.05], (4, 1))
+    for threshold, level in ((None, 0), (0.5, 0), (0.3, 2)):
+        fusion = LimbFusion(threshold=threshold)
+        fusion.update(unsure)
+        assert fusion.levels.tolist() == [level] * 4
+        assert decide_levels(fusion.probabilities, threshold).tolist() == [level] * 4
+    fusion = LimbFusion(threshold=0.3, patience=3)
+    for _ in range(30):
+        fusion.update(np.tile([0.97, 0.01, 0.01, 0.01], (4, 1)))
+    before = fusion.levels.tolist()
+    for _ in range(400):
+        fusion.update(np.tile([0.2, 0.1, 0.6, 0.1], (4, 1)))
+    assert before == [0] * 4 and fusion.levels.tolist() == [2] * 4
