@@ -56,6 +56,7 @@ class Recipe:
         backgrounds: Pictures of scripts/make_backgrounds.py; 0: none.
         synth: YAML of the generated sets; split, sizes and folders are set here.
         synth_options: Further options for every set.
+        held_out_options: For all but the training set, which needs more textures than they do.
         split_shares: How photographs, textures and identities are dealt out among the splits.
         train_images, val_images, test_images: Pictures, intact twins included.
         occluded_images: Pictures of intact people behind something, held out: who is removed there is removed
@@ -86,6 +87,7 @@ class Recipe:
     backgrounds: int = 0
     synth: Path = Path("configs/synth/demo.yaml")
     synth_options: list[str] = field(default_factory=list)
+    held_out_options: list[str] = field(default_factory=list)
     split_shares: dict[str, float] = field(default_factory=lambda: {"train": 0.7, "val": 0.15, "test": 0.15})
     train_images: int = 4000
     val_images: int = 400

@@ -110,6 +110,7 @@ class _Plan:
         shares = ", ".join(f"{key}: {value}" for key, value in recipe.split_shares.items())
         options = [
             *self._filled(recipe.synth_options),
+            *([] if name == "train" else recipe.held_out_options),
             f"--num_images={images}",
             f"--split={split}",
             f"--split_shares={{{shares}}}",
