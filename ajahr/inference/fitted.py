@@ -25,7 +25,7 @@ from ajahr.fitting.staged_problem import NEAREST, BodyStart
 from ajahr.geometry.cameras import full_to_crop_cam
 from ajahr.geometry.rotations_np import rotmat_to_rotvec
 from ajahr.inference.person import Person
-from ajahr.inference.residual import told_ends
+from ajahr.inference.residual import LEAST_PEAK, told_ends
 from ajahr.residual_limb.segments import SEGMENTS
 
 _BETAS = 10
@@ -104,7 +104,11 @@ def fit_points(person: Person) -> Float64[np.ndarray, "25 xys=3"]:
     points = np.zeros((len(LDPOSE25), 3))
     points[: len(COCO17)] = person.keypoints  # the given ones, where some were given
     if person.keypoints_ldpose25 is not None:
-        points[list(LDPOSE25.residual)] = told_ends(person)
+        ends = told_ends(person)
+        least = _LEAST_SCORE if person.end_peaks is None else LEAST_PEAK
+        # maps of ends are flatter than those of joints: by their peaks alone no end would turn a bone
+        ends[:, 2] = np.sqrt(ends[:, 2].clip(0, 1)) * (ends[:, 2] >= least)
+        points[list(LDPOSE25.residual)] = ends
     lost = np.array([person.limb_levels[s.limb] for s in SEGMENTS]) > 0
     points[list(LDPOSE25.residual), 2] *= lost  # whole limbs have none
     x, y, score = points.T
