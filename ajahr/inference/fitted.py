@@ -67,7 +67,7 @@ class PeopleFitter:
         rows = np.flatnonzero(enough & before)
         if not len(rows):
             return tuple(people)
-        chosen = [people[k] for k in rows]
+        chosen = [people[k] for k in rows.tolist()]
         pose = np.stack([one.pose_rotmat for one in chosen]).astype(np.float64)
         start = BodyStart(
             pose[:, 0],
