@@ -30,13 +30,12 @@ from ajahr.inference.limb_points import LimbPointFinder, LimbPoints
 from ajahr.inference.people import People
 from ajahr.inference.person import Person, gather_people
 from ajahr.inference.predictor import AJAHR
-from ajahr.inference.residual import LEAST_PEAK, told_ends
+from ajahr.inference.residual import end_gates, told_ends
 from ajahr.inference.surfaces import cut_surface
 from ajahr.render.rasterizer import Rasterizer
 from ajahr.residual_limb.cutter import LimbCutter
 from ajahr.residual_limb.decide import Ends, Known, Method, decide
 from ajahr.residual_limb.measure import measure
-from ajahr.residual_limb.rafo import Gates
 from ajahr.residual_limb.segments import SEGMENTS, of_level
 
 _RESIDUAL = list(LDPOSE25.residual)
@@ -196,7 +195,7 @@ class _Rows:
             joints, [p.camera for p in persons], estimates.residual_lambda, estimates.residual_std, seen,
             2.0 if sd is None else sd,
         )  # fmt: skip
-        gates = Gates(error_of_height=0.02, least_score=LEAST_PEAK)
+        gates = end_gates(by_peak=True)
         masks = [self.people.load_mask(i) for i in index]
         for method in self.methods:
             ends = decide(method, known, gates=gates, heights_px=heights)

@@ -76,9 +76,7 @@ class PeopleFitter:
             np.stack([one.translation for one in chosen]).astype(np.float64),
         )
         absent = absent_joint_mask(np.stack([one.limb_levels for one in chosen]))
-        found = self._fit.fit(
-            told[rows], [one.camera for one in chosen], absent_joints=absent, start=start
-        )  # fmt: skip
+        found = self._fit.fit(told[rows], [one.camera for one in chosen], absent_joints=absent, start=start)
         fitted = list(people)
         for row, k in enumerate(rows.tolist()):
             if found.status[row] is FitStatus.OK and np.isfinite(found.translation[row]).all():

@@ -11,9 +11,8 @@ from jaxtyping import Float, Float32, Int64, Num, UInt8
 
 from ajahr.anatomy import BPAC_KEYPOINTS, COCO17, LDPOSE25, NUM_LIMBS
 from ajahr.data.ldpose import ABOVE, BELOW, LIMB_POINTS
+from ajahr.residual_limb.rafo import Gates
 
-LEAST_END = 0.3
-"""Score from which a given end says that its limb ends there."""
 MIN_SIDE = 1.0
 """A box with less than so many pixels inside the picture, across or down, shows nobody."""
 
@@ -105,7 +104,7 @@ class People:
         for limb in range(NUM_LIMBS):
             below, above = (LIMB_POINTS[limb, row] - len(COCO17) for row in (BELOW, ABOVE))
             scores = self.ends[:, [below, above], 2]
-            told = scores.max(1) >= LEAST_END
+            told = scores.max(1) >= Gates.least_score
             levels[told, limb] = 1 + scores[told].argmax(1)
         return levels
 

@@ -86,9 +86,13 @@ def seen_ends(person: Person, *, refine: bool = False) -> SeenEnds | None:
     method: Method = "rafo" if head is None else "head+rafo" if fits else "head"
     known = _known(person, points, point_sd)
     height = np.array([float(person.bbox_xyxy[3] - person.bbox_xyxy[1])])
-    least = Gates.least_score if person.end_peaks is None else LEAST_PEAK
-    gates = Gates(error_of_height=0.02, least_score=least)
+    gates = end_gates(by_peak=person.end_peaks is not None)
     return SeenEnds(method, decide(method, known, gates=gates, heights_px=height))
+
+
+def end_gates(*, by_peak: bool) -> Gates:
+    """Of fits to ends as `told_ends` has them: scored by peaks where a level has answered whether there is one."""
+    return Gates(error_of_height=0.02, least_score=LEAST_PEAK if by_peak else Gates.least_score)
 
 
 def told_ends(person: Person) -> Float[np.ndarray, "8 xys=3"]:

@@ -80,3 +80,13 @@ def test_it_is_frozen_with_the_backbone() -> None:
 def test_it_needs_a_stem() -> None:
     with pytest.raises(UserError, match=r"point_reader needs backbone\.stem"):
         RegressorConfig.preset("base", point_reader=True)
+
+
+@pytest.mark.parametrize("reads, asked", [(True, True), (True, False), (False, True)])
+def test_the_residual_head_hears_points_where_they_are_read_and_it_is_asked_to(
+    reads: bool, asked: bool
+) -> None:
+    config = RegressorConfig.preset("tiny", point_reader=reads, residual_points=asked)
+    regressor = Regressor(config, Body(load_body()), empty=True)
+    assert regressor.residual_head is not None
+    assert (regressor.residual_head.points is not None) == (reads and asked)
